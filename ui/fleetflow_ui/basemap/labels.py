@@ -194,7 +194,7 @@ def _moved(label: Label, dx: int, dy: int) -> Label:
     return replace(label, x=label.x + dx, y=label.y + dy, box=box)
 
 
-ZOOMS = {"country": range(1, 6), "state": range(3, 8), "water": range(2, 11), "county": range(8, 20)}
+ZOOMS = {"country": range(1, 6), "state": range(4, 8), "water": range(2, 11), "county": range(8, 20)}
 """Where the names of areas are shown."""
 HOME_NAME, HOME_NAME_ZOOM = "United States of America", 3
 """The home country's name gives way to those of its states."""

@@ -23,6 +23,8 @@ from fleetflow_ui.basemap.geometry import Points
 
 DATA = Path(__file__).parent / "data"
 GRID = 1 << 21
+FULL_ZOOM = 11
+"""From this zoom on every vertex is drawn."""
 
 
 class Area(IntEnum):
@@ -130,8 +132,9 @@ def unpack_paths(arrays: dict[str, Any]) -> Paths:
 class Place:
     """A name and where it belongs: fractions of the world square; `weight` orders places of one sort.
 
-    Cities weigh by population; areas by the width, as a fraction of the world, that the name may take.
-    `radius`, of states alone, is how far the name may be moved, as a fraction of the world.
+    Cities weigh by population, those abroad by 60 % of it; areas by the width, as a fraction of the
+    world, that the name may take. `radius`, of states alone, is how far the name may be moved, as a
+    fraction of the world.
     """
 
     name: str
@@ -152,7 +155,7 @@ class Shapes:
 
 
 def write_shapes(path: Path, areas: dict[str, Any], lines: dict[str, Any], places: dict[str, Any]) -> None:
-    """Write a data file; `places` maps a sort to lists of the fields of `Place`, with x and y on the grid."""
+    """Write a data file; `places` maps a sort to lists of the fields of `Place`, x and y on the grid."""
     text = json.dumps(places, ensure_ascii=False, separators=(",", ":")).encode()
     np.savez_compressed(
         path,

@@ -139,8 +139,8 @@ def _lookup(theme: Theme) -> tuple[npt.NDArray[np.uint8], list[int]]:
 
 def _cells(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
     parts = (colours >> (8 - _BITS)).astype(np.uint32)
-    cells: npt.NDArray[np.uint32] = parts[..., 0] << (2 * _BITS) | parts[..., 1] << _BITS | parts[..., 2]
-    return cells
+    red, green, blue = (parts[..., channel] for channel in range(3))
+    return ((red << (2 * _BITS)) | (green << _BITS) | blue).astype(np.uint32)
 
 
 def quantise(image: Image.Image, theme: Theme) -> Image.Image:

@@ -1,6 +1,6 @@
 """Draw the tiles of the base map: PNG pictures of the XYZ scheme in Web Mercator, for two themes.
 
-Areas and lines are drawn at twice the size and reduced, names on top at the final size.
+Areas and lines are drawn at three times the size and reduced, names on top at the final size.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from PIL import Image, ImageDraw
 
 from fleetflow_ui.basemap.geometry import Points, clip_ring
 from fleetflow_ui.basemap.labels import DOT_RADIUS_PX, Box, Fonts, Label, LabelIndex, place_labels
-from fleetflow_ui.basemap.shapes import Area, Line, Paths, Shapes, read_shapes
+from fleetflow_ui.basemap.shapes import FULL_ZOOM, Area, Line, Paths, Shapes, read_shapes
 from fleetflow_ui.basemap.theme import THEMES, Theme, ThemeName, quantise
 
 MIN_ZOOM, MAX_ZOOM = 2, 14
 SIZES = (256, 512, 1024)
 
-_SUPERSAMPLE = 2
+_SUPERSAMPLE = 3
 _MARGIN_PX = 12
 
 
@@ -42,8 +42,8 @@ def line_widths(zoom: int) -> dict[Line, float]:
     if zoom >= 3:
         widths[Line.STATE] = 1.0 if zoom < 7 else 1.5
     widths[Line.COUNTRY] = 1.0 if zoom < 4 else 1.5 if zoom < 7 else 2.0
-    if zoom >= 4:
-        widths[Line.ROAD] = {4: 1.5, 5: 2.5, 6: 3.0, 7: 4.0, 8: 5.0}.get(zoom, 6.0)
+    if zoom >= 5:
+        widths[Line.ROAD] = {5: 2.5, 6: 3.0, 7: 4.0, 8: 5.0}.get(zoom, 6.0)
     return widths
 
 
@@ -92,13 +92,13 @@ class Renderer:
             return flat
 
         fills = {Area.WATER: theme.water, Area.HOME: theme.home, Area.ABROAD: theme.abroad}
-        for kind, ring in self._areas(zoom).touching(low, high):
+        for kind, ring in self._areas(min(zoom, FULL_ZOOM)).touching(low, high):
             cut = clip_ring(ring, low, high)
             if len(cut) > 2:
                 draw.polygon(pixels(cut), fill=fills[Area(kind)], outline=theme.coast)
         colours = {Line.COUNTY: theme.county, Line.STATE: theme.state, Line.COUNTRY: theme.country}
         for line, line_width in line_widths(zoom).items():
-            runs = [pixels(run) for run in self._lines(zoom, line).runs(low, high)]
+            runs = [pixels(run) for run in self._lines(min(zoom, FULL_ZOOM), line).runs(low, high)]
             if line is Line.ROAD:
                 casing = round((line_width + 1.4) * scale)
                 for run in runs:

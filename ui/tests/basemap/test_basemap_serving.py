@@ -4,8 +4,10 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from bokeh.server.server import Server
 from fleetflow_ui.basemap import ATTRIBUTION, URL_TEMPLATE, TileService, routes
 from fleetflow_ui.basemap.cache import TileCache, fingerprint
+from tornado.httpclient import AsyncHTTPClient
 from tornado.testing import AsyncHTTPTestCase
 from tornado.web import Application
 
@@ -104,3 +106,16 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path):
 def test_the_address_is_what_bokeh_fills_in():
     assert URL_TEMPLATE.format(theme="dark") == "/tiles/dark/{Z}/{X}/{Y}.png"
     assert "Natural Earth" in ATTRIBUTION
+
+
+def test_a_bokeh_server_serves_tiles_beside_its_pages():
+    server = Server({}, port=0, address="127.0.0.1", extra_patterns=routes())
+    server.start()
+
+    async def fetch():
+        return await AsyncHTTPClient().fetch(f"http://127.0.0.1:{server.port}/tiles/dark/4/3/6.png")
+
+    try:
+        assert server.io_loop.run_sync(fetch, timeout=10).headers["Content-Type"] == "image/png"
+    finally:
+        server.stop()

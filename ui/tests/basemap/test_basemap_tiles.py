@@ -1,14 +1,14 @@
 """Tiles show the right ground, go on over their seams, and have no names that meet."""
 
 import io
-import math
 import zlib
 
 import numpy as np
 import pytest
 from fleetflow_ui.basemap import TileRangeError, render_tile
+from fleetflow_ui.basemap.geometry import project
 from fleetflow_ui.basemap.labels import Label
-from fleetflow_ui.basemap.shapes import DATA
+from fleetflow_ui.basemap.shapes import DATA, Line, Shapes, pack_paths, unpack_paths
 from fleetflow_ui.basemap.theme import THEMES, palette, quantise, rgb
 from fleetflow_ui.basemap.tiles import Renderer, default_renderer
 from PIL import Image
@@ -19,11 +19,13 @@ def renderer() -> Renderer:
     return default_renderer()
 
 
-def pixel_at(lon: float, lat: float, z: int, theme: str) -> tuple[int, int, int]:
-    fx = (lon / 360 + 0.5) * (1 << z)
-    fy = (0.5 - math.log(math.tan(math.pi / 4 + math.radians(lat) / 2)) / (2 * math.pi)) * (1 << z)
+def ground_at(lon: float, lat: float, z: int, theme: str) -> tuple[int, int, int]:
+    """The commonest colour near a place, whatever thin line runs over it."""
+    fx, fy = project([lon], [lat])[0] * (1 << z)
     tile = Image.open(io.BytesIO(render_tile(z, int(fx), int(fy), theme))).convert("RGB")
-    return tile.getpixel((int(fx % 1 * 512), int(fy % 1 * 512)))
+    column, row = int(fx % 1 * 512), int(fy % 1 * 512)
+    near = tile.crop((column - 6, row - 6, column + 7, row + 7))
+    return max(near.getcolors())[1]
 
 
 @pytest.mark.parametrize("size", [256, 512, 1024])
@@ -40,6 +42,7 @@ def test_a_tile_is_a_palette_png_of_the_size_asked_for(size):
     [
         (-98.9, 38.2, "home"),
         (-119.3, 42.7, "home"),
+        (-156.0, 70.3, "home"),
         (-101.0, 53.9, "abroad"),
         (-102.0, 25.0, "abroad"),
         (-87.1, 43.6, "water"),
@@ -47,11 +50,21 @@ def test_a_tile_is_a_palette_png_of_the_size_asked_for(size):
         (-72.0, 37.0, "water"),
         (-112.55, 41.2, "water"),
     ],
-    ids=["Kansas", "Oregon", "Manitoba", "Mexico", "Lake Michigan", "Gulf", "Atlantic", "Great Salt Lake"],
+    ids=[
+        "Kansas",
+        "Oregon",
+        "Alaska",
+        "Manitoba",
+        "Mexico",
+        "LakeMichigan",
+        "Gulf",
+        "Atlantic",
+        "GreatSaltLake",
+    ],
 )
 def test_known_places_have_the_colour_of_their_ground(theme, lon, lat, ground):
     for z in (6, 9):
-        assert pixel_at(lon, lat, z, theme) == rgb(getattr(THEMES[theme], ground))
+        assert ground_at(lon, lat, z, theme) == rgb(getattr(THEMES[theme], ground))
 
 
 def test_dark_differs_from_light_everywhere():
@@ -156,3 +169,20 @@ def test_tiles_are_small_enough_to_send(renderer):
 @pytest.mark.parametrize("corner", [(2, 0, 0), (2, 3, 3), (14, 0, 0), (14, 16383, 16383), (14, 4096, 6144)])
 def test_the_ends_of_the_world_are_drawn(corner):
     assert zlib.crc32(render_tile(*corner))
+
+
+def test_roads_appear_from_zoom_five():
+    road = project([-104, -94], [39, 39])
+    empty = pack_paths([], [], [])
+    lines = pack_paths([road], [Line.ROAD], [np.array([5, 5])])
+    renderer = Renderer(
+        Shapes(
+            unpack_paths(empty),
+            unpack_paths(lines),
+            dict.fromkeys(("city", "state", "country", "water", "county"), ()),
+        )
+    )
+    for zoom, seen in ((4, False), (5, True), (9, True)):
+        x, y = (int(part * (512 << zoom)) for part in road.mean(axis=0))
+        image = renderer.draw(zoom, (x - 20, y - 20, x + 20, y + 20), THEMES["light"])
+        assert (image.getpixel((20, 20)) == rgb(THEMES["light"].road)) is seen
