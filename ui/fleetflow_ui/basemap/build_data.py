@@ -296,7 +296,7 @@ def places(
 
 
 def simulated_roads() -> list[Points]:
-    """The simulator's routes in degrees, or none when the plugin is not installed."""
+    """The simulator's routes as longitude and latitude, or none when the plugin is not installed."""
     try:
         roads = importlib.import_module("fleetflow_simulate.roads")
     except ImportError:

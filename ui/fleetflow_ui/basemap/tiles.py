@@ -43,7 +43,7 @@ def line_widths(zoom: int) -> dict[Line, float]:
         widths[Line.STATE] = 1.0 if zoom < 7 else 1.5
     widths[Line.COUNTRY] = 1.0 if zoom < 4 else 1.5 if zoom < 7 else 2.0
     if zoom >= 5:
-        widths[Line.ROAD] = {5: 2.5, 6: 3.0, 7: 4.0, 8: 5.0}.get(zoom, 6.0)
+        widths[Line.ROAD] = {5: 1.4, 6: 2.0, 7: 2.8, 8: 3.6}.get(zoom, 4.5)
     return widths
 
 
@@ -100,7 +100,7 @@ class Renderer:
         for line, line_width in line_widths(zoom).items():
             runs = [pixels(run) for run in self._lines(min(zoom, FULL_ZOOM), line).runs(low, high)]
             if line is Line.ROAD:
-                casing = round((line_width + 1.4) * scale)
+                casing = round((line_width + 1.2) * scale)
                 for run in runs:
                     draw.line(run, fill=theme.road_casing, width=casing, joint="curve")
             for run in runs:
