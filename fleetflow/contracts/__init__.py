@@ -1,0 +1,12 @@
+"""What the parts of fleetflow promise each other.
+
+Plain records and protocols, no behaviour: a plugin is written against these and nothing else.
+
+- `payload`: what a source emits (payloads, spans, notices) and what cannot be used of it (rejects)
+- `source`: reading payloads from outside, from a position
+- `schema`: turning payloads into pings
+- `rule`: judging pings
+- `detector`: turning pings into events
+- `sink`: making the outcome durable
+- `vehicles`: reading and updating the vehicles map
+"""
