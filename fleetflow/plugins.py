@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
@@ -85,7 +86,8 @@ class Plugins:
                 if not _is_bug(error):
                     raise
                 raise PluginError(
-                    f'plugin "{implementation.plugin_name}" failed in {hook}: {type(error).__name__}: {error}',
+                    f'plugin "{implementation.plugin_name}" failed in {hook}: '
+                    f"{type(error).__name__}: {error}",
                     f"this is a defect of the plugin; disable it with "
                     f"FLEETFLOW_PLUGINS_DISABLED={implementation.plugin_name}, or run with --debug",
                 ) from error
@@ -159,6 +161,8 @@ def load(disabled: Iterable[str] = (), extra: Iterable[tuple[str, Any]] = ()) ->
     seen: dict[str, str] = {}
 
     def register(name: str, distribution: str, version: str, get: Callable[[], Any]) -> None:
+        state: str
+        hooks: tuple[str, ...]
         if name in seen:
             state, hooks, origin = "failed", (), ""
             problem = f'the name "{name}" is already taken by {seen[name]}'
@@ -171,13 +175,13 @@ def load(disabled: Iterable[str] = (), extra: Iterable[tuple[str, Any]] = ()) ->
 
     own = importlib.metadata.version("fleetflow") if _is_installed("fleetflow") else _own_version()
     for name, module in BUILTIN.items():
-        register(name, "fleetflow", own, lambda module=module: importlib.import_module(module))
+        register(name, "fleetflow", own, partial(importlib.import_module, module))
     for entry in sorted(importlib.metadata.entry_points(group=GROUP), key=lambda entry: entry.name):
         distribution = entry.dist.name if entry.dist else "unknown"
         version = entry.dist.version if entry.dist else "unknown"
         register(entry.name, distribution, version, entry.load)
     for name, plugin in extra:
-        register(name, "(given by the program)", "", lambda plugin=plugin: plugin)
+        register(name, "(given by the program)", "", partial(_same, plugin))
 
     unknown = off - {info.name for info in infos}
     if unknown:
@@ -210,9 +214,13 @@ def _register(
             "failed",
             (),
             origin,
-            f"it implements {', '.join(unspecified)}, which this fleetflow does not know; a newer fleetflow may",
+            f"it implements {', '.join(unspecified)}, unknown to this fleetflow; a newer one may know it",
         )
     return "active", hooks, origin, ""
+
+
+def _same(plugin: Any) -> Any:
+    return plugin
 
 
 def _is_installed(distribution: str) -> bool:

@@ -49,6 +49,6 @@ class Detector(Protocol):
     name: str
     """Names its state in the recovery store: never changes."""
 
-    def open(self, shard: str, state: Any | None) -> DetectorShard:
-        """Open a shard with the state that `snapshot` returned, or with None from the empty state."""
+    def open(self, state: Any | None) -> DetectorShard:
+        """Open one shard with the state that `snapshot` returned, or with None from the empty state."""
         ...

@@ -1,0 +1,69 @@
+"""One process of fleetflow: its plugins and its configuration, loaded in the right order."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fleetflow import config, logs, plugins
+from fleetflow.builtin.core import PluginsSettings
+from fleetflow.config import Configuration
+from fleetflow.plugins import Plugins
+
+if TYPE_CHECKING:
+    from bytewax.dataflow import Dataflow
+
+
+def load(
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Mapping[str, Any]] | None = None,
+) -> tuple[Plugins, Configuration]:
+    """Load plugins, then the settings they define.
+
+    Which plugins are disabled is itself a setting, so that one is read first, without the others' tables.
+    """
+    everything = plugins.load()
+    models = everything.mapping("fleetflow_settings", "settings table")
+    configuration = config.load(models, file, environment, flags)
+    disabled = configuration.table("plugins", PluginsSettings).disabled
+    return (plugins.load(disabled) if disabled else everything), configuration
+
+
+def bare_flow() -> Dataflow:
+    """Build the flow for `python -m bytewax.run fleetflow:flow`: logging, signals and store included.
+
+    A recovery store named by `-r` (or BYTEWAX_RECOVERY_DIRECTORY) is made when it is missing, and locked
+    by the first process of a cluster.
+    """
+    from fleetflow.dataflow.stop import StopFlag  # noqa: PLC0415 - keeps commands that need no flow quick
+    from fleetflow.dataflow.wiring import build  # noqa: PLC0415
+    from fleetflow.recovery import StoreLock, ensure_store  # noqa: PLC0415
+
+    active, configuration = load()
+    logs.configure(configuration)
+    stop = StopFlag()
+    flow = build(active, configuration, stop)
+    store, first = _bytewax_arguments()
+    if store is not None and first:
+        ensure_store(store)
+        StoreLock(store).acquire()
+    stop.set_on_signals()
+    return flow
+
+
+def _bytewax_arguments() -> tuple[Path | None, bool]:
+    """Return the recovery folder that bytewax.run was given, and whether this is its first process.
+
+    The flow is built before Bytewax opens the store, and this is the only way to learn its place in time.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("-r", "--recovery-directory", default=os.environ.get("BYTEWAX_RECOVERY_DIRECTORY"))
+    parser.add_argument("-i", "--process-id", default=os.environ.get("BYTEWAX_PROCESS_ID"))
+    known, _ = parser.parse_known_args(sys.argv[1:])
+    store = Path(known.recovery_directory) if known.recovery_directory else None
+    return store, known.process_id in (None, "", "0")

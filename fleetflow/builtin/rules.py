@@ -1,0 +1,76 @@
+"""Built-in validation rules: what every ping must fulfil, whatever the vendor."""
+
+from collections.abc import Sequence
+
+import polars as pl
+from pydantic import BaseModel, Field
+
+from fleetflow.config import Configuration, Settings, Words
+from fleetflow.contracts.rule import Rule
+from fleetflow.errors import ConfigurationError
+from fleetflow.plugins import hookimpl
+
+VIN_LENGTH = 64
+
+
+class ValidationSettings(Settings):
+    """The table [validation]."""
+
+    disabled: Words = Field((), description="names of built-in validation rules to turn off")
+    future_s: float = Field(86_400.0, gt=0, description="how far ahead of this clock a ping's time may be")
+
+
+@hookimpl
+def fleetflow_settings() -> dict[str, type[BaseModel]]:
+    """Return the table [validation]."""
+    return {"validation": ValidationSettings}
+
+
+@hookimpl
+def fleetflow_rules(configuration: Configuration) -> Sequence[Rule]:
+    """Return the built-in rules that are not turned off."""
+    settings = configuration.table("validation", ValidationSettings)
+    rules = builtin_rules(settings.future_s)
+    unknown = set(settings.disabled) - {rule.name for rule in rules}
+    if unknown:
+        raise ConfigurationError(
+            f"[validation] disabled names unknown rules: {', '.join(sorted(unknown))}",
+            f"known: {', '.join(rule.name for rule in rules)}",
+        )
+    return [rule for rule in rules if rule.name not in settings.disabled]
+
+
+def builtin_rules(future_s: float) -> list[Rule]:
+    """Return all built-in rules, in the order in which they judge."""
+    return [
+        Rule(
+            "vin",
+            f"the VIN must be a non-empty text of at most {VIN_LENGTH} characters",
+            lambda now: pl.col("vin").str.len_chars().is_between(1, VIN_LENGTH),
+        ),
+        Rule(
+            "latitude",
+            "the latitude must be finite and between -90 and 90 degrees",
+            lambda now: pl.col("latitude").is_between(-90, 90),
+        ),
+        Rule(
+            "longitude",
+            "the longitude must be finite and between -180 and 180 degrees",
+            lambda now: pl.col("longitude").is_between(-180, 180),
+        ),
+        Rule(
+            "null_island",
+            "latitude 0 and longitude 0 together mean that there was no fix",
+            lambda now: (pl.col("latitude") != 0) | (pl.col("longitude") != 0),
+        ),
+        Rule(
+            "time",
+            "the time must be finite and not negative, in seconds since 1970",
+            lambda now: pl.col("time").is_finite() & (pl.col("time") >= 0),
+        ),
+        Rule(
+            "future",
+            f"the time must not be more than {future_s:g} s ahead of this clock",
+            lambda now: pl.col("time") <= now + future_s,
+        ),
+    ]

@@ -1,0 +1,111 @@
+"""The entry point: global options, and the commands of the core and of all plugins."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fleetflow import __version__, application, logs
+from fleetflow.cli.basic import config_group, plugins_command
+from fleetflow.cli.demo import demo_command
+from fleetflow.cli.run import run_command
+from fleetflow.errors import ConfigurationError, FleetflowError, PluginError
+from fleetflow.plugins import Plugins
+
+CORE = (run_command, demo_command, plugins_command, config_group)
+
+
+class FleetflowGroup(click.Group):
+    """Finds the plugins' commands when they are needed, so that `fleetflow run --help` stays quick."""
+
+    def _everything(self, ctx: click.Context) -> dict[str, click.Command]:
+        found: dict[str, click.Command] = ctx.meta.get("fleetflow.commands", {})
+        if not found:
+            found = {str(command.name): command for command in CORE}
+            plugins, _ = _loaded(ctx)
+            commands: list[click.Command] = plugins.gather(
+                "fleetflow_commands", "command", lambda command: str(command.name)
+            )
+            for command in commands:
+                if command.name in {core.name for core in CORE}:
+                    raise PluginError(
+                        f'the command "{command.name}" of a plugin is one of the core\'s',
+                        "rename it in the plugin",
+                    )
+                found[str(command.name)] = command
+            ctx.meta["fleetflow.commands"] = found
+        return found
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return sorted(self._everything(ctx))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        return self._everything(ctx).get(cmd_name)
+
+
+def _loaded(ctx: click.Context) -> tuple[Plugins, Any]:
+    if "fleetflow.loaded" not in ctx.meta:
+        parameters = ctx.params
+        flags = _flags(parameters.get("settings") or ())
+        for option, key in (("log_level", "level"), ("log_format", "format"), ("log_config", "config")):
+            if parameters.get(option):
+                flags.setdefault("log", {})[key] = parameters[option]
+        ctx.meta["fleetflow.loaded"] = application.load(parameters.get("config"), flags=flags)
+        ctx.meta["fleetflow.flags"] = flags
+    loaded: tuple[Plugins, Any] = ctx.meta["fleetflow.loaded"]
+    return loaded
+
+
+def _flags(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    flags: dict[str, dict[str, Any]] = {}
+    for setting in settings:
+        name, separator, value = setting.partition("=")
+        table, dot, key = name.partition(".")
+        if not separator or not dot:
+            raise ConfigurationError(f'--set "{setting}" is not a setting', "write --set table.key=value")
+        flags.setdefault(table.strip(), {})[key.strip()] = value
+    return flags
+
+
+@click.group(cls=FleetflowGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fleetflow")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file  [default: fleetflow.toml].")
+@click.option(
+    "--set", "settings", multiple=True, metavar="TABLE.KEY=VALUE", help="One setting, before all others."
+)
+@click.option(
+    "--log-level", multiple=True, metavar="[LOGGER=]LEVEL", help="Level for all, or for one logger."
+)
+@click.option("--log-format", type=click.Choice(["text", "json"]), help="Text for people, JSON for programs.")
+@click.option("--log-config", metavar="FILE", help="A dictConfig in TOML or JSON, instead of the above.")
+@click.option("--debug", is_flag=True, help="Show tracebacks of errors.")
+@click.pass_context
+def cli(ctx: click.Context, /, **_: object) -> None:
+    """Live picture of a vehicle fleet, from a job that can be changed while it runs.
+
+    Settings come from fleetflow.toml, then FLEETFLOW_<TABLE>_<KEY> in the environment, then flags;
+    `fleetflow config show` prints each with where it is from.
+    """
+    plugins, configuration = _loaded(ctx)
+    logs.configure(configuration)
+    ctx.obj = configuration
+    ctx.meta["plugins"] = plugins
+
+
+def main() -> None:
+    """Run the command line: errors of ours become a message and a hint, and an exit code."""
+    debug = "--debug" in sys.argv
+    try:
+        cli.main(prog_name="fleetflow")
+    except FleetflowError as error:
+        if debug:
+            raise
+        click.echo(f"error: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
+        sys.exit(error.exit_code)

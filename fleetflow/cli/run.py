@@ -1,0 +1,62 @@
+"""`fleetflow run`: the job in the foreground."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+import click
+
+from fleetflow.builtin.core import RecoverySettings, RunSettings
+from fleetflow.config import Configuration
+from fleetflow.plugins import Plugins
+
+
+def environment_of(configuration: Configuration, flags: dict[str, dict[str, object]]) -> dict[str, str]:
+    """Return the variables that give a child process the same settings as this one."""
+    variables = {"FLEETFLOW_HOME": str(configuration.home)}
+    for table, keys in flags.items():
+        for key, value in keys.items():
+            text = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            variables[f"FLEETFLOW_{table}_{key}".upper()] = text
+    return variables
+
+
+@click.command("run")
+@click.option("-w", "--workers", type=click.IntRange(1, 64), help="Worker threads per process.")
+@click.option("-p", "--processes", type=click.IntRange(1, 64), help="Processes.")
+@click.option("--once", is_flag=True, help="End when every source has caught up with what is there.")
+@click.pass_context
+def run_command(ctx: click.Context, workers: int | None, processes: int | None, once: bool) -> None:
+    """Run the job in the foreground, with its recovery store.
+
+    The store is made when it is missing. SIGTERM and Ctrl-C end the job cleanly, after a last snapshot:
+    the next run goes on exactly there.
+    """
+    from fleetflow.cluster import Cluster  # noqa: PLC0415 - only this command needs it
+
+    configuration: Configuration = ctx.obj
+    plugins: Plugins = ctx.meta["plugins"]
+    plugins.require_sound()
+    settings = configuration.table("run", RunSettings)
+    recovery = configuration.table("recovery", RecoverySettings)
+    store = configuration.path(recovery.dir)
+    store.mkdir(parents=True, exist_ok=True)
+    environment = environment_of(configuration, ctx.meta["fleetflow.flags"])
+    root = ctx.find_root()
+    if root.params.get("config"):
+        environment["FLEETFLOW_CONFIG"] = str(root.params["config"])
+    if once:
+        environment["FLEETFLOW_ONCE"] = "1"
+    cluster = Cluster(
+        workers or settings.workers, processes or settings.processes, store, recovery.snapshot_s, environment
+    )
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        cluster.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    code = cluster.wait()
+    if code:
+        ctx.exit(code if code > 0 else 128 - code)

@@ -1,0 +1,101 @@
+"""The processes of one job as one unit: started together, stopped together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+FLOW = "fleetflow:flow"
+
+
+def command(
+    workers: int, store: Path | None, snapshot_s: int, process: int = 0, addresses: Sequence[str] = ()
+) -> list[str]:
+    """Return the command line of one process of a job.
+
+    `-P` keeps the current folder from shadowing installed packages.
+    """
+    arguments = [sys.executable, "-P", "-m", "bytewax.run", FLOW, "-w", str(workers)]
+    if store is not None:
+        arguments += ["-r", str(store), "-s", str(snapshot_s), "-b", "0"]
+    if len(addresses) > 1:
+        arguments += ["-i", str(process), "-a", ";".join(addresses)]
+    return arguments
+
+
+def free_addresses(count: int) -> list[str]:
+    """Return loopback addresses for `count` processes, each free a moment ago."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+
+
+class Cluster:
+    """A running job of one or more processes."""
+
+    def __init__(
+        self,
+        workers: int,
+        processes: int,
+        store: Path | None,
+        snapshot_s: int,
+        environment: Mapping[str, str],
+    ) -> None:
+        addresses = free_addresses(processes) if processes > 1 else []
+        # variables of Bytewax's own would contradict the flags; the API would listen on all interfaces
+        env = {
+            key: value
+            for key, value in {**os.environ, **environment}.items()
+            if not key.startswith("BYTEWAX_")
+        }
+        self.processes = [
+            subprocess.Popen(command(workers, store, snapshot_s, number, addresses), env=env)
+            for number in range(processes)
+        ]
+
+    def stop(self) -> None:
+        """Ask every process for a clean end."""
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Wait until all have ended; returns 0 when all did so cleanly, otherwise the first failure.
+
+        When one fails the others are given a few seconds (Bytewax ends them by itself) and then killed.
+        """
+        done = threading.Event()
+        failed: list[int] = []
+
+        def watch(process: subprocess.Popen[bytes]) -> None:
+            code = process.wait()
+            if code != 0:
+                failed.append(code)
+                done.set()
+            elif all(other.poll() is not None for other in self.processes):
+                done.set()
+
+        watchers = [
+            threading.Thread(target=watch, args=(process,), daemon=True) for process in self.processes
+        ]
+        for watcher in watchers:
+            watcher.start()
+        while not done.wait(0.5):
+            # the wait is in short pieces so that signals are taken
+            pass
+        for watcher in watchers:
+            watcher.join(5.0)
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        return failed[0] if failed else 0

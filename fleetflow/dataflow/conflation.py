@@ -1,0 +1,109 @@
+"""Of many pings of one vehicle the newest. Knows no Bytewax."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from fleetflow.contracts.sink import Counts, ShardBatch
+
+ORDER = ("time", "sequence", "latitude", "longitude")
+"""Newest is the greatest by time and sequence. Position decides between two pings of one time and
+sequence (two files, two services), so that the result does not depend on the order of arrival."""
+
+
+def newest(pings: pl.DataFrame) -> pl.DataFrame:
+    """Return the newest row per VIN, in no particular order. Associative and idempotent."""
+    if pings.height < 2:
+        return pings
+    # almost always this leaves one row per vehicle, so the exact order is decided on few rows
+    latest = pings.filter(pl.col("time") == pl.col("time").max().over("vin"))
+    if latest["vin"].n_unique() == latest.height:
+        return latest
+    order = [*ORDER, *(["source"] if "source" in latest.columns else [])]
+    return latest.sort(order, maintain_order=True).unique("vin", keep="last")
+
+
+def merge(batches: Sequence[ShardBatch]) -> ShardBatch:
+    """Return one batch that stands for all: the newest pings, and everything else added up.
+
+    A ping that is not the newest is counted as superseded for its own source.
+    """
+    counts: dict[str, Counts] = {}
+    for batch in batches:
+        for source, count in (batch.counts or {}).items():
+            counts[source] = counts.get(source, Counts()) + count
+    frames = [batch.pings for batch in batches if batch.pings.height]
+    if not frames:
+        pings = batches[0].pings
+    else:
+        every = frames[0] if len(frames) == 1 else pl.concat(frames)
+        pings = newest(every)
+        if pings.height < every.height:
+            for source, dropped in _dropped(every, pings):
+                counts[source] = counts.get(source, Counts()) + Counts(superseded=dropped)
+    return ShardBatch(
+        pings=pings,
+        rejects=tuple(reject for batch in batches for reject in batch.rejects),
+        spans=tuple(span for batch in batches for span in batch.spans),
+        notices=tuple(notice for batch in batches for notice in batch.notices),
+        events=tuple(event for batch in batches for event in batch.events),
+        counts=counts,
+    )
+
+
+def _dropped(before: pl.DataFrame, after: pl.DataFrame) -> list[tuple[str, int]]:
+    kept = dict(after["source"].value_counts().rows())
+    return [(source, rows - kept.get(source, 0)) for source, rows in before["source"].value_counts().rows()]
+
+
+class Conflator:
+    """Gathers the batches of one shard and decides when to hand them on.
+
+    Waiting saves writes: while a backlog is read, each vehicle is written once per wait instead of once
+    per batch. The wait is `least_s`, or longer when so many vehicles are due that writing them would
+    take most of the time: `write_s` (seconds per row) times the rows of all `shards`, times `share`.
+    """
+
+    def __init__(self, shards: int, least_s: float, write_s: float = 8e-6, share: float = 3.0) -> None:
+        self._least_s = least_s
+        self._per_row_s = write_s * shards * share
+        self._pending: list[ShardBatch] = []
+        self._rows = 0
+        self._compact_rows = 20_000
+        self._since: float | None = None
+
+    def add(self, batch: ShardBatch, now: float) -> None:
+        """Take a batch; `now` is a monotonic clock in seconds."""
+        if self._since is None:
+            self._since = now
+        self._pending.append(batch)
+        self._rows += batch.pings.height
+        if self._rows > self._compact_rows:
+            merged = merge(self._pending)
+            self._pending = [merged]
+            self._rows = merged.pings.height
+            self._compact_rows = max(20_000, 3 * self._rows)
+
+    def due_at(self) -> float | None:
+        """Return when (monotonic seconds) what was gathered is due, None when there is nothing."""
+        if self._since is None:
+            return None
+        return self._since + max(self._least_s, self._rows * self._per_row_s)
+
+    def take(self) -> ShardBatch | None:
+        """Return everything gathered, as one batch, and start anew."""
+        if not self._pending:
+            return None
+        merged = merge(self._pending)
+        self._pending, self._rows, self._since = [], 0, None
+        return merged
+
+    def peek(self) -> ShardBatch | None:
+        """Return everything gathered without starting anew, for a snapshot."""
+        if not self._pending:
+            return None
+        merged = merge(self._pending)
+        self._pending, self._rows = [merged], merged.pings.height
+        return merged

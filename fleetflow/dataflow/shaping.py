@@ -1,0 +1,153 @@
+"""Payloads to pings and rejects: decoded, judged by the rules, split by shard. Knows no Bytewax."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from fleetflow.contracts.payload import Notice, Payload, Reject, Span
+from fleetflow.contracts.rule import Rule
+from fleetflow.contracts.schema import Decoded, PingSchema
+from fleetflow.contracts.sink import Counts, ShardBatch
+from fleetflow.contracts.source import Emission
+from fleetflow.dataflow.conflation import newest
+
+EXTRA_COLUMNS = {"source": pl.String(), "received_at": pl.Float64()}
+"""What the core adds to the columns of the schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """Some payloads of one source on their way to the shards; does not leave the worker that made it."""
+
+    source: str
+    decoded: Decoded
+    spans: tuple[Span, ...]
+    notices: tuple[Notice, ...]
+    received_at: float
+
+
+def shard_of(key: str, shards: int) -> int:
+    """Return the shard of a VIN: CRC-32 of its UTF-8 bytes modulo `shards`; the same in every process."""
+    return zlib.crc32(key.encode("utf-8", "surrogatepass")) % shards
+
+
+def shard_name(shard: int) -> str:
+    """Return the key under which a shard travels and is stored."""
+    return f"{shard:04d}"
+
+
+def decode(schema: PingSchema, emissions: Sequence[Emission]) -> list[Shaped]:
+    """Decode what one source emitted at once."""
+    payloads = [emission for emission in emissions if isinstance(emission, Payload)]
+    notices = tuple(emission for emission in emissions if isinstance(emission, Notice))
+    if not payloads and not notices:
+        return []
+    source = payloads[0].source if payloads else notices[0].source
+    if not payloads:
+        nothing = Decoded(pl.DataFrame(schema=dict(schema.columns)), (), (), lambda rows: ())
+        return [Shaped(source, nothing, (), notices, notices[0].time)]
+    decoded = schema.decode(payloads)
+    spans = tuple(
+        Span(p.source, p.partition, p.resource, p.start, p.end, records, p.digest)
+        for p, records in zip(payloads, decoded.records, strict=True)
+    )
+    return [Shaped(source, decoded, spans, notices, min(p.received_at for p in payloads))]
+
+
+class Validator:
+    """Judges pings by all rules at once; a ping is rejected by the first rule that it breaks."""
+
+    def __init__(self, rules: Sequence[Rule], clock: Callable[[], float] = time.time) -> None:
+        self._rules = list(rules)
+        self._clock = clock
+
+    def __call__(self, shaped: Shaped) -> Shaped:
+        """Return `shaped` with the pings that break a rule moved to its rejects."""
+        pings = shaped.decoded.pings
+        if not self._rules or not pings.height:
+            return shaped
+        now = self._clock()
+        verdicts = [rule.expression(now).fill_null(False) for rule in self._rules]
+        if pings.select(pl.all_horizontal(verdicts).all()).item():
+            return shaped
+        # the index of the first rule that is broken, null where none is
+        first = pl.coalesce(
+            *[pl.when(~verdict).then(pl.lit(index, pl.Int32)) for index, verdict in enumerate(verdicts)],
+            pl.lit(None, pl.Int32),
+        )
+        broken = pings.select(first.alias("broken")).to_series()
+        rows = broken.is_not_null().arg_true().to_list()
+        rejects = [
+            Reject(place, rule.name, rule.reason, shaped.received_at)
+            for place, rule in zip(
+                shaped.decoded.locate(rows),
+                (self._rules[index] for index in broken.gather(rows).to_list()),
+                strict=True,
+            )
+        ]
+        decoded = Decoded(
+            pings.filter(broken.is_null()),
+            [*shaped.decoded.rejects, *rejects],
+            shaped.decoded.records,
+            # places of good pings are not asked for any more
+            lambda rows: (),
+        )
+        return Shaped(shaped.source, decoded, shaped.spans, shaped.notices, shaped.received_at)
+
+
+class Splitter:
+    """Splits rows by shard.
+
+    With `conflate` only the newest ping per vehicle is handed on, which is right when nobody downstream
+    wants the others (conflation is associative); the rest is already counted as superseded here. What
+    belongs to no vehicle (rejects, spans, notices) goes to the shard of its partition.
+    """
+
+    def __init__(self, shards: int, conflate: bool) -> None:
+        self._shards = shards
+        self._conflate = conflate
+
+    def __call__(self, shaped: Shaped) -> Iterable[tuple[str, ShardBatch]]:
+        """Yield one item per shard that gets something."""
+        decoded = shaped.decoded
+        pings = newest(decoded.pings) if self._conflate else decoded.pings
+        superseded = decoded.pings.height - pings.height
+        pings = pings.with_columns(
+            pl.lit(shaped.source).alias("source"), pl.lit(shaped.received_at).alias("received_at")
+        )
+        parts = self._parts(pings)
+        partition = shaped.spans[0].partition if shaped.spans else shaped.source
+        home = shard_of(partition, self._shards)
+        if shaped.spans or shaped.notices or decoded.rejects or superseded:
+            parts.setdefault(home, pings.clear())
+        for shard, part in parts.items():
+            at_home = shard == home
+            rejects = tuple(decoded.rejects) if at_home else ()
+            lost = superseded if at_home else 0
+            yield (
+                shard_name(shard),
+                ShardBatch(
+                    pings=part,
+                    rejects=rejects,
+                    spans=shaped.spans if at_home else (),
+                    notices=shaped.notices if at_home else (),
+                    counts={shaped.source: Counts(read=part.height + len(rejects) + lost, superseded=lost)},
+                ),
+            )
+
+    def _parts(self, pings: pl.DataFrame) -> dict[int, pl.DataFrame]:
+        if not pings.height:
+            return {}
+        vins = pings["vin"] if self._conflate else pings["vin"].unique()
+        shards = pl.Series("_shard", [shard_of(vin, self._shards) for vin in vins.to_list()], pl.Int32)
+        if self._conflate:
+            keyed = pings.with_columns(shards)
+        else:
+            keyed = pings.join(pl.DataFrame([vins, shards]), on="vin", how="left", maintain_order="left")
+        parts = keyed.partition_by("_shard", include_key=False, as_dict=True, maintain_order=True)
+        return {int(key[0]): part for key, part in parts.items()}

@@ -1,0 +1,86 @@
+"""The steps with state per shard, as Bytewax logics: detectors and conflation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+from bytewax.operators import StatefulBatchLogic
+
+from fleetflow.contracts.detector import Detector
+from fleetflow.contracts.sink import ShardBatch
+from fleetflow.dataflow.conflation import Conflator
+from fleetflow.dataflow.plain import from_plain, to_plain
+
+STATE_VERSION = 1
+
+
+class DetectLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
+    """Shows every batch of a shard to all detectors and adds their events to it."""
+
+    def __init__(self, detectors: Sequence[Detector], state: dict[str, Any] | None) -> None:
+        stored = (state or {}).get("detectors", {})
+        self._shards = [(detector.name, detector.open(stored.get(detector.name))) for detector in detectors]
+
+    def on_batch(self, values: list[ShardBatch]) -> tuple[Iterable[ShardBatch], bool]:
+        """Return the batches with their events."""
+        if not self._shards:
+            return values, False
+        return [self._detect(batch) for batch in values], False
+
+    def _detect(self, batch: ShardBatch) -> ShardBatch:
+        if not batch.pings.height:
+            return batch
+        events = [event for _, shard in self._shards for event in shard.on_pings(batch.pings)]
+        return replace(batch, events=(*batch.events, *events)) if events else batch
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state of each detector under its name."""
+        return {"v": STATE_VERSION, "detectors": {name: shard.snapshot() for name, shard in self._shards}}
+
+
+class ConflateLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
+    """Holds back a shard's batches for a moment, so that each vehicle is written once per moment."""
+
+    def __init__(
+        self, conflator: Conflator, columns: dict[str, pl.DataType], state: dict[str, Any] | None
+    ) -> None:
+        self._conflator = conflator
+        if state is not None and state["pending"] is not None:
+            conflator.add(from_plain(state["pending"], columns), time.monotonic())
+
+    def on_batch(self, values: list[ShardBatch]) -> tuple[Iterable[ShardBatch], bool]:
+        """Gather, and hand on what is due."""
+        now = time.monotonic()
+        for batch in values:
+            self._conflator.add(batch, now)
+        due = self._conflator.due_at()
+        return (self._take() if due is not None and due <= now else []), False
+
+    def on_notify(self) -> tuple[Iterable[ShardBatch], bool]:
+        """Hand on what is due."""
+        return self._take(), False
+
+    def on_eof(self) -> tuple[Iterable[ShardBatch], bool]:
+        """Hand on everything: writing the newest ping early is right whatever follows after a resume."""
+        return self._take(), False
+
+    def notify_at(self) -> datetime | None:
+        """Return when something is due."""
+        due = self._conflator.due_at()
+        if due is None:
+            return None
+        return datetime.now(UTC) + timedelta(seconds=max(0.0, due - time.monotonic()))
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what was gathered and not handed on."""
+        pending = self._conflator.peek()
+        return {"v": STATE_VERSION, "pending": None if pending is None else to_plain(pending)}
+
+    def _take(self) -> list[ShardBatch]:
+        batch = self._conflator.take()
+        return [] if batch is None else [batch]

@@ -1,0 +1,215 @@
+"""CSV lines to pings, by columns.
+
+The fast path reads all payloads of a batch as one table with Polars, in which every line is a row; what
+cannot be a number becomes null there and the row becomes a reject. Where Polars does not see one row
+per line, or sees bytes that are not UTF-8, the few lines concerned are judged one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from fleetflow.contracts.payload import Payload, Place, Reject
+from fleetflow.contracts.schema import Decoded
+from fleetflow.decode.merge import MALFORMED
+
+if TYPE_CHECKING:
+    from fleetflow.decode.schema import Field
+
+NEWLINE = 0x0A
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+SHOWN_BYTES = 80
+
+
+class CsvDecoder:
+    """Decodes `text/csv` payloads of whole lines."""
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._fields = [field for field in fields if field.csv]
+        self._columns = {field.name: field.dtype for field in fields}
+        # lists and text are read as text; a field of the key's kind is allowed to be empty (a rule judges it)
+        self._table = {
+            field.name: pl.String if field.dtype in (pl.String, pl.List(pl.String)) else field.dtype
+            for field in self._fields
+        }
+        self._numbers = [
+            field.name for field in self._fields if field.required and self._table[field.name] != pl.String
+        ]
+        self._texts = [
+            field.name for field in self._fields if field.required and self._table[field.name] == pl.String
+        ]
+        self._required = sum(field.required for field in self._fields)
+
+    def decode(self, payloads: Sequence[Payload]) -> Decoded:
+        """Turn payloads into pings and rejects, one record per line."""
+        data = payloads[0].data if len(payloads) == 1 else b"".join(payload.data for payload in payloads)
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == NEWLINE).astype(np.int64) + 1
+        if len(data) and (not len(ends) or ends[-1] != len(data)):
+            ends = np.append(ends, len(data))
+        starts = np.concatenate((np.zeros(1, np.int64), ends[:-1])) if len(ends) else ends
+        borders = np.cumsum([0] + [len(payload.data) for payload in payloads])
+        first_line = np.searchsorted(starts, borders)
+        records = np.diff(first_line).tolist()
+        lines = _Lines(payloads, data, starts, ends, borders)
+        # offsets in the batch become offsets in the file
+        shift = np.repeat(np.array([p.start for p in payloads], np.int64) - borders[:-1], np.diff(first_line))
+        table = self._read(data, lines).with_columns(sequence=pl.Series(starts + shift, dtype=pl.Int64))
+        good = table.select(pl.all_horizontal(pl.col(self._numbers).is_not_null())).to_series()
+        if not good.all():
+            bad = good.not_().arg_true().to_list()
+            rejects = [self._reject(place, payload) for place, payload in lines.at(bad)]
+            rows = good.arg_true().to_numpy()
+            table = table.filter(good)
+        else:
+            rejects, rows = [], None
+        return Decoded(self._conform(table), rejects, records, _Locator(lines, rows))
+
+    def _read(self, data: bytes, lines: _Lines) -> pl.DataFrame:
+        """Return one row per line; a row that cannot be used has null in a number column."""
+        if not data:
+            return pl.DataFrame(schema=self._table)
+        try:
+            table = self._parse(data)
+        except pl.exceptions.ComputeError:
+            table = None
+        if table is not None and table.height == len(lines):
+            return table
+        # bytes that are not UTF-8, or a shape that Polars reads in another way: line by line, but only
+        # the lines that are not plain are kept from the reader, each replaced by an empty one
+        clean = bytearray(data)
+        for start, end in lines.bounds():
+            line = data[start:end]
+            if not _is_plain(line):
+                clean[start : end - 1] = b"," * (end - start - 1)
+        table = self._parse(bytes(clean))
+        if table.height == len(lines):
+            return table
+        return pl.concat([self._parse(bytes(clean[start:end])).head(1) for start, end in lines.bounds()])
+
+    def _parse(self, data: bytes) -> pl.DataFrame:
+        return pl.read_csv(
+            data,
+            has_header=False,
+            schema=self._table,
+            quote_char=None,
+            ignore_errors=True,
+            truncate_ragged_lines=True,
+            missing_columns="insert",
+            raise_if_empty=False,
+        )
+
+    def _conform(self, table: pl.DataFrame) -> pl.DataFrame:
+        columns: list[pl.Expr | pl.Series] = []
+        for name, dtype in self._columns.items():
+            if name == "sequence":
+                columns.append(pl.col("sequence"))
+            elif dtype == pl.List(pl.String):
+                columns.append(_words(table[name]))
+            elif name in self._texts:
+                columns.append(pl.col(name).fill_null(""))
+            else:
+                columns.append(pl.col(name))
+        return table.select(columns)
+
+    def _reject(self, place: Place, payload: Payload) -> Reject:
+        raw = place.raw.rstrip(b"\r\n")
+        shown = repr(raw[:SHOWN_BYTES])[1:] + ("…" if len(raw) > SHOWN_BYTES else "")
+        names = ",".join(field.name for field in self._fields)
+        if not raw:
+            reason = f"the line is empty, expected {names}"
+        elif not _is_utf8(raw):
+            reason = f"{shown} is not UTF-8"
+        elif raw.count(b",") + 1 < self._required:
+            reason = f"{shown} has {raw.count(b',') + 1} columns, expected at least {self._required}: {names}"
+        else:
+            reason = f"{shown} has something that is not a number in {', '.join(self._numbers)}"
+        return Reject(place, MALFORMED, reason, payload.received_at)
+
+
+class _Lines:
+    """Where each line of a batch stands, in the batch and in its file."""
+
+    def __init__(
+        self,
+        payloads: Sequence[Payload],
+        data: bytes,
+        starts: np.ndarray,
+        ends: np.ndarray,
+        borders: np.ndarray,
+    ) -> None:
+        self._payloads = payloads
+        self._data = data
+        self._starts = starts
+        self._ends = ends
+        self._borders = borders
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def bounds(self) -> list[tuple[int, int]]:
+        return list(zip(self._starts.tolist(), self._ends.tolist(), strict=True))
+
+    def at(self, lines: Sequence[int]) -> list[tuple[Place, Payload]]:
+        found = []
+        for line in lines:
+            start, end = int(self._starts[line]), int(self._ends[line])
+            index = int(np.searchsorted(self._borders, start, side="right")) - 1
+            payload = self._payloads[index]
+            offset = payload.start - int(self._borders[index])
+            place = Place(
+                payload.source,
+                payload.partition,
+                payload.resource,
+                start + offset,
+                end + offset,
+                self._data[start:end],
+                payload.media_type,
+            )
+            found.append((place, payload))
+        return found
+
+
+class _Locator:
+    """Finds the lines of pings again; `rows` maps pings to lines when some lines were rejected."""
+
+    def __init__(self, lines: _Lines, rows: np.ndarray | None) -> None:
+        self._lines = lines
+        self._rows = rows
+
+    def __call__(self, rows: Sequence[int]) -> Sequence[Place]:
+        lines = rows if self._rows is None else [int(self._rows[row]) for row in rows]
+        return [place for place, _ in self._lines.at(lines)]
+
+
+def _words(texts: pl.Series) -> pl.Series | pl.Expr:
+    """Split texts at spaces; most pings have none, and splitting costs more than reading the line."""
+    none = pl.lit([], dtype=pl.List(pl.String)).alias(texts.name)
+    if texts.null_count() == len(texts):
+        return none
+    words = texts.str.strip_chars().str.split(" ")
+    filled = (
+        pl.when(pl.col(texts.name).is_null())
+        .then(none)
+        .otherwise(
+            words.list.eval(pl.element().filter(pl.element() != ""))
+            if texts.str.contains("  ", literal=True).any()
+            else words
+        )
+    )
+    return filled.alias(texts.name)
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_plain(line: bytes) -> bool:
+    return _is_utf8(line) and line.endswith(b"\n")

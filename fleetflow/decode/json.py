@@ -1,0 +1,143 @@
+"""JSON arrays to pings.
+
+The fast path lets msgspec check and build all elements of all pages at once. A page with an element that
+does not fit is taken apart: that element is rejected with its own bytes, the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import polars as pl
+
+from fleetflow.contracts.payload import Payload, Place, Reject
+from fleetflow.contracts.schema import Decoded
+from fleetflow.decode.merge import MALFORMED, whole
+
+if TYPE_CHECKING:
+    from fleetflow.decode.schema import Field
+
+PYTHON_TYPES: dict[pl.DataType | type[pl.DataType], Any] = {
+    pl.String: str,
+    pl.Float64: float,
+    pl.Int64: int,
+    pl.Boolean: bool,
+    pl.List(pl.String): list[str],
+}
+"""The types a field may have, with what JSON must hold for it."""
+
+INT64 = range(-(2**63), 2**63)
+
+
+class JsonDecoder:
+    """Decodes `application/json` payloads, each one array of objects."""
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        members: list[Any] = []
+        for field in fields:
+            kind = PYTHON_TYPES[field.dtype]
+            if field.required:
+                members.append((field.name, kind))
+            elif isinstance(field.default, list):
+                members.append((field.name, kind, msgspec.field(default_factory=list)))
+            else:
+                members.append((field.name, kind | None, field.default))
+        record: Any = msgspec.defstruct("Ping", members, gc=False, kw_only=True)
+        self._columns = {field.name: field.dtype for field in fields}
+        self._page = msgspec.json.Decoder(list[record])
+        self._element = msgspec.json.Decoder(record)
+        self._raw = msgspec.json.Decoder(list[msgspec.Raw])
+
+    def decode(self, payloads: Sequence[Payload]) -> Decoded:
+        """Turn pages into pings and rejects, one record per element."""
+        pings: list[Any] = []
+        origins: list[int] = []
+        rejects: list[Reject] = []
+        records: list[int] = []
+        for index, payload in enumerate(payloads):
+            try:
+                page = self._page.decode(payload.data)
+                frame_fits(page)
+                count = len(page)
+            except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):
+                page, refused, count = self._one_by_one(payload)
+                rejects.extend(refused)
+            records.append(count)
+            pings.extend(page)
+            origins.extend([index] * len(page))
+        frame = pl.DataFrame(
+            {name: [getattr(ping, name) for ping in pings] for name in self._columns},
+            schema=self._columns,
+        )
+        sequences = frame["sequence"]
+
+        def locate(rows: Sequence[int]) -> Sequence[Place]:
+            return [self._place(payloads[origins[row]], int(sequences[row])) for row in rows]
+
+        return Decoded(frame, rejects, records, locate)
+
+    def _one_by_one(self, payload: Payload) -> tuple[list[Any], list[Reject], int]:
+        try:
+            elements = self._raw.decode(payload.data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            reason = f"not a JSON array of objects: {error}"
+            return [], [Reject(whole(payload), MALFORMED, reason, payload.received_at)], 1
+        good, refused = [], []
+        for number, element in enumerate(elements):
+            raw = bytes(element)
+            try:
+                ping = self._element.decode(raw)
+                frame_fits([ping])
+                good.append(ping)
+            except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
+                start = _sequence_of(raw)
+                if start is None:
+                    # without a sequence of its own its place is the page, and its number in the page
+                    start = payload.start * 1_000_000 + number if payload.start > 0 else -1 - number
+                place = Place(
+                    payload.source,
+                    payload.partition,
+                    payload.resource,
+                    start,
+                    start + 1,
+                    raw,
+                    payload.media_type,
+                )
+                refused.append(Reject(place, MALFORMED, str(error), payload.received_at))
+        return good, refused, len(elements)
+
+    def _place(self, payload: Payload, sequence: int) -> Place:
+        for element in self._raw.decode(payload.data):
+            raw = bytes(element)
+            if _sequence_of(raw) == sequence:
+                return Place(
+                    payload.source,
+                    payload.partition,
+                    payload.resource,
+                    sequence,
+                    sequence + 1,
+                    raw,
+                    payload.media_type,
+                )
+        raise LookupError(
+            f"sequence {sequence} is not in {payload.resource} [{payload.start}, {payload.end})"
+        )
+
+
+class _Sequenced(msgspec.Struct):
+    sequence: int
+
+
+def _sequence_of(raw: bytes) -> int | None:
+    try:
+        return msgspec.json.decode(raw, type=_Sequenced).sequence
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def frame_fits(pings: Sequence[Any]) -> None:
+    """Raise OverflowError when a sequence does not fit into 64 bits."""
+    if pings and not (min(p.sequence for p in pings) in INT64 and max(p.sequence for p in pings) in INT64):
+        raise OverflowError("sequence does not fit into 64 bits")

@@ -1,0 +1,80 @@
+"""Logging as the user configured it: levels, text or JSON lines, or a dictConfig."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.config
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from fleetflow.builtin.core import LogSettings
+from fleetflow.config import Configuration
+from fleetflow.errors import ConfigurationError
+
+TEXT = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s"
+DATE = "%Y-%m-%dT%H:%M:%S"
+
+
+def configure(configuration: Configuration) -> None:
+    """Set up Python's logging from the table [log]; everything goes to standard error."""
+    settings = configuration.table("log", LogSettings)
+    if settings.config:
+        _from_file(configuration.path(settings.config))
+        return
+    root, loggers = _levels(settings.level)
+    text: dict[str, Any] = {"format": TEXT, "datefmt": DATE, "()": _UtcFormatter}
+    lines: dict[str, Any] = {
+        "()": "pythonjsonlogger.json.JsonFormatter",
+        "fmt": "%(levelname)s %(name)s %(message)s",
+        "rename_fields": {"levelname": "level", "name": "logger"},
+        "timestamp": "time",
+    }
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"chosen": lines if settings.format == "json" else text},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "chosen"}},
+            "root": {"level": root, "handlers": ["stderr"]},
+            "loggers": {name: {"level": level} for name, level in loggers.items()},
+        }
+    )
+
+
+class _UtcFormatter(logging.Formatter):
+    def __init__(self, format: str, datefmt: str) -> None:
+        super().__init__(format, datefmt)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        return time.strftime(datefmt or DATE, time.gmtime(record.created))
+
+
+def _levels(words: tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    root, loggers = "INFO", {}
+    known = logging.getLevelNamesMapping()
+    for word in words:
+        name, separator, level = word.rpartition("=")
+        if level.upper() not in known:
+            raise ConfigurationError(
+                f'"{word}" is not a log level', f"write LEVEL or LOGGER=LEVEL with one of {', '.join(known)}"
+            )
+        if separator:
+            loggers[name] = level.upper()
+        else:
+            root = level.upper()
+    return root, loggers
+
+
+def _from_file(path: Path) -> None:
+    try:
+        text = path.read_text("utf-8")
+        content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        logging.config.dictConfig({"version": 1, "disable_existing_loggers": False, **content})
+    except (OSError, ValueError, TypeError, AttributeError, ImportError) as error:
+        raise ConfigurationError(
+            f"the logging configuration {path} cannot be used: {error}",
+            "expected a dictConfig (docs.python.org, logging.config) in TOML, or JSON when it ends in .json",
+        ) from error
