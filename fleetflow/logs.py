@@ -48,7 +48,7 @@ class _UtcFormatter(logging.Formatter):
     def __init__(self, format: str, datefmt: str) -> None:
         super().__init__(format, datefmt)
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         return time.strftime(datefmt or DATE, time.gmtime(record.created))
 
 

@@ -152,6 +152,15 @@ def _is_bug(error: Exception) -> bool:
     return not isinstance(error, FleetflowError)
 
 
+def only_these(given: Iterable[tuple[str, Any]]) -> Plugins:
+    """Return a manager of just the given (name, plugin) pairs: nothing installed, nothing built-in."""
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    for name, plugin in given:
+        manager.register(plugin, name=name)
+    return Plugins(manager, ())
+
+
 def load(disabled: Iterable[str] = (), extra: Iterable[tuple[str, Any]] = ()) -> Plugins:
     """Find and load all plugins: built-in, installed, and `extra` (name, plugin), as tests use them."""
     off = set(disabled)

@@ -97,7 +97,7 @@ class CsvDecoder:
             schema=self._table,
             quote_char=None,
             ignore_errors=True,
-            truncate_ragged_lines=True,
+            extra_columns="ignore",
             missing_columns="insert",
             raise_if_empty=False,
         )
