@@ -1,0 +1,359 @@
+"""One partition of the source alpha: decides what is read, and notices what happened to its files."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fleetflow.contracts.payload import Payload
+from fleetflow.contracts.source import Emission
+from fleetflow_alpha import reading
+from fleetflow_alpha.names import resource, to_key
+from fleetflow_alpha.notices import Notices
+from fleetflow_alpha.scanner import Scanner
+from fleetflow_alpha.settings import AlphaSettings
+from fleetflow_alpha.state import VERSION, FileState, Look
+
+log = logging.getLogger(__name__)
+
+POLL_AT_MOST_S = 0.25
+"""After this long `poll` hands on what it has; the rest follows at the next one."""
+
+SMALL_READ = 4096
+"""With less than this left of `max_bytes`, `poll` is content with what it has."""
+
+RETRY_AT_MOST_S = 60.0
+ALIAS_FAILURES = 6
+"""How often reading a rotated file may fail, with growing pauses, before it is given up."""
+
+
+class AlphaPartition:
+    """Reads the files of one shard: one block per file and turn, so that a long file starves no other.
+
+    `poll` costs what changed, not how many files there are.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        partition: str,
+        number: int,
+        states: dict[str, FileState],
+        scanner: Scanner,
+        settings: AlphaSettings,
+    ) -> None:
+        self._source, self._partition, self._number = source, partition, number
+        self._files, self._scanner, self._settings = states, scanner, settings
+        self._stored = {state.key: state.pack() for state in states.values()}
+        deleted = sorted((state for state in states.values() if state.deleted_at), key=_deleted_at)
+        self._deleted = dict.fromkeys(state.name for state in deleted)
+        self._remember = -(-settings.remember_deleted // settings.shards)
+        self._pending: OrderedDict[str, FileState] = OrderedDict()
+        self._rotating: set[str] = set()
+        self._timers: list[tuple[float, str]] = []
+        self._notices = Notices(source, partition)
+        self._behind = self._behind_files = 0
+        self._began = self._received_at = 0.0
+        self._closed = False
+        scanner.open(number, [name for name, state in states.items() if not state.deleted_at])
+
+    def poll(self, max_bytes: int) -> Sequence[Emission]:
+        """Return whole lines, about `max_bytes` in total (more only for one line that is longer)."""
+        self._began, self._received_at = time.monotonic(), time.time()
+        self._absorb()
+        while self._timers and self._timers[0][0] <= self._began:
+            state = self._files.get(heapq.heappop(self._timers)[1])
+            if state is not None and (state.failures or state.alias):
+                self._pending[state.name] = state
+        payloads: list[Emission] = []
+        left = max(1, max_bytes)
+        while self._pending:
+            left -= self._visit(self._pending.popitem(last=False)[1], left, payloads)
+            if left < (SMALL_READ if payloads else 1) or time.monotonic() - self._began > POLL_AT_MOST_S:
+                break
+        if self._scanner.has_looked(self._number):
+            self._notices.progress(self._behind, self._behind_files, self._began)
+        # notices first: that a file was replaced is known before its new bytes come
+        return [*self._notices.take(), *payloads]
+
+    def next_poll_s(self) -> float:
+        """Return 0 when there is more, else the time until the directory was looked at again."""
+        if self._pending or self._scanner.has_hints(self._number):
+            return 0.0
+        wait = min(self._settings.poll_s, max(self._scanner.due_in_s(), 0.0) + 0.02)
+        if self._timers:
+            wait = min(wait, self._timers[0][0] - time.monotonic())
+        return max(wait, 0.0)
+
+    def caught_up(self) -> bool:
+        """Whether a look at the directory, made now, finds nothing but lines without an end.
+
+        Unreadable files, which were reported, do not count. Costs a `stat` per file of the partition
+        when everything known was read.
+        """
+        if self._pending or self._rotating:
+            return False
+        return self._scanner.check(self._number)
+
+    def position(self) -> Any:
+        """Return `{"v": 1, "files": {key: numbers}}` as `FileState.pack` describes them."""
+        return {"v": VERSION, "files": self._stored.copy()}
+
+    def close(self) -> None:
+        """Stop looking at the files."""
+        if not self._closed:
+            self._closed = True
+            self._scanner.close(self._number)
+
+    def _absorb(self) -> None:
+        hints, news = self._scanner.take(self._number)
+        for trouble in news:
+            self._notices.directory(self._scanner.directory, trouble)
+        for name, look in hints.items():
+            state = self._files.get(name)
+            if look is None:
+                if state is not None:
+                    self._gone(state)
+            else:
+                self._changed(name, state, look)
+
+    def _changed(self, name: str, state: FileState | None, look: Look) -> None:
+        if state is None:
+            state = self._files[name] = FileState.new(name)
+            if look.inode:
+                state.look = look
+        state.present = True
+        if state.alias or (look == state.look and state.searched >= look.size and not state.deleted_at):
+            return
+        state.deleted_at = 0
+        self._deleted.pop(name, None)
+        if look.inode == state.look.inode and look.size >= state.offset:
+            state.size = look.size
+        self._count(state, look.size - state.searched)
+        self._pending[name] = state
+
+    def _gone(self, state: FileState) -> None:
+        state.present = False
+        if state.deleted_at or state.alias:
+            return
+        self._pending.pop(state.name, None)
+        if self._was_rotated(state):
+            self._pending[state.name] = state
+        else:
+            self._delete(state)
+
+    def _delete(self, state: FileState, rotated_to: str = "") -> None:
+        unread = max(0, state.size - state.offset)
+        self._notices.deleted(resource(state.key, state.generation), unread, to_key(rotated_to))
+        self._count(state, 0)
+        state.failures = 0
+        if not state.offset and state.generation == 1:
+            self._forget(state)
+            return
+        state.deleted_at = int(self._received_at)
+        self._stored[state.key] = state.pack()
+        self._deleted[state.name] = None
+        if len(self._deleted) > self._remember:
+            self._forget(self._files[next(iter(self._deleted))])
+
+    def _forget(self, state: FileState) -> None:
+        self._files.pop(state.name, None)
+        self._deleted.pop(state.name, None)
+        self._stored.pop(state.key, None)
+
+    def _visit(self, state: FileState, left: int, payloads: list[Emission]) -> int:
+        """Read one block, or one long line, of one file; returns the bytes that were looked through."""
+        try:
+            fd = reading.open_file(os.path.join(self._scanner.directory, state.alias or state.name))  # noqa: PTH118
+        except (FileNotFoundError, NotADirectoryError):
+            self._vanished(state)
+            return 0
+        except OSError as error:
+            self._failed(state, error)
+            return 0
+        try:
+            look = reading.look_at(fd)
+            if look is None:
+                self._vanished(state)
+                return 0
+            return self._read(fd, state, look, left, payloads)
+        except OSError as error:
+            self._failed(state, error)
+            return 0
+        finally:
+            os.close(fd)
+
+    def _read(self, fd: int, state: FileState, look: Look, left: int, payloads: list[Emission]) -> int:
+        block = self._settings.block_bytes
+        looked = self._go_on(fd, state, look, left)
+        if looked is not None:
+            return looked
+        if look.size < state.searched:
+            state.searched = state.offset
+        lines = reading.read_lines(fd, state, look.size, min(left, block), block)
+        tail = reading.matching_tail(fd, state)
+        if tail is None:
+            self._other_content(state, look)
+            return lines.looked
+        if state.failures:
+            self._notices.recovered(resource(state.key, state.generation))
+            state.failures = 0
+        if look != state.look:
+            state.quiet_since = self._began
+        state.look = look
+        state.size = lines.searched if lines.ended else look.size
+        if lines.data:
+            start = state.offset
+            reading.advance(state, tail, lines)
+            payloads.append(self._payload(state, start, lines.data))
+        state.searched = max(lines.searched, state.offset)
+        self._settle(state)
+        return lines.looked
+
+    def _go_on(self, fd: int, state: FileState, look: Look, left: int) -> int | None:
+        """Judge by its look and its inode whether the opened file is the one that was read before.
+
+        Returns None if so; else, or while that is being found out, the bytes looked through for it.
+        """
+        moved = self._settings.trust_inode and state.look.inode not in (0, look.inode)
+        if look.size < state.offset or (state.alias and moved):
+            self._other_content(state, look)
+            return 0
+        if not state.offset:
+            if moved and self._was_rotated(state):
+                self._pending[state.name] = state
+                return 0
+            if look.size < state.size:
+                self._other_content(state, look)
+                return 0
+            if moved:
+                state.searched = 0
+        elif moved and state.offset > state.head_bytes:
+            want = max(left, SMALL_READ)
+            same = reading.compare(fd, state, look.inode, want, self._settings.block_bytes)
+            if same is None:
+                self._pending[state.name] = state
+                return want
+            if not same:
+                self._other_content(state, look)
+                return 0
+        return None
+
+    def _payload(self, state: FileState, start: int, data: bytes) -> Payload:
+        return Payload(
+            self._source,
+            self._partition,
+            resource(state.key, state.generation),
+            start,
+            state.offset,
+            data,
+            "text/csv",
+            self._received_at,
+            state.crc,
+        )
+
+    def _settle(self, state: FileState) -> None:
+        """After reading: store the state, and queue the file again when there is more of it."""
+        self._stored[state.key] = state.pack()
+        self._count(state, state.size - state.searched)
+        rest = state.searched - state.offset
+        if rest > self._settings.max_line_bytes and not state.told_long:
+            state.told_long = True
+            self._notices.endless(resource(state.key, state.generation), state.offset, rest)
+        if state.searched < state.size:
+            self._pending[state.name] = state
+        elif state.alias:
+            if self._began - state.quiet_since >= self._settings.rotation_wait_s:
+                self._end_alias(state)
+            else:
+                pause = min(0.5, self._settings.rotation_wait_s)
+                heapq.heappush(self._timers, (self._began + pause, state.name))
+
+    def _was_rotated(self, state: FileState) -> bool:
+        """Look for the file under a name that does not match; if found, its rest is read before anything."""
+        if not self._settings.trust_inode or not state.look.inode:
+            return False
+        other = self._scanner.find_other(state.look.inode, self._began)
+        if not other:
+            return False
+        try:
+            found = (Path(self._scanner.directory) / other).stat()
+        except OSError:
+            return False
+        # nothing was read that could be compared: only the untouched file is believed to be the same one
+        untouched = (found.st_size, found.st_mtime_ns) == (state.look.size, state.look.mtime_ns)
+        if (
+            found.st_ino != state.look.inode
+            or found.st_size < state.offset
+            or not (state.offset or untouched)
+        ):
+            return False
+        state.alias, state.quiet_since = other, self._began
+        self._rotating.add(state.name)
+        return True
+
+    def _end_alias(self, state: FileState) -> None:
+        """The rotated file is finished, or lost: go on with what bears its name now, if anything does."""
+        other, state.alias = state.alias, ""
+        self._rotating.discard(state.name)
+        self._pending.pop(state.name, None)
+        if state.present:
+            self._replace(state, None, other)
+        else:
+            self._delete(state, other)
+
+    def _other_content(self, state: FileState, look: Look) -> None:
+        """The file does not begin with the bytes that were read."""
+        if state.alias:
+            self._end_alias(state)
+        elif look.inode != state.look.inode and self._was_rotated(state):
+            self._pending[state.name] = state
+        else:
+            self._replace(state, look)
+
+    def _replace(self, state: FileState, look: Look | None, rotated_to: str = "") -> None:
+        """Begin the next generation; one of which nothing was emitted keeps its number."""
+        before = resource(state.key, state.generation)
+        unread = max(0, state.size - state.offset)
+        truncated = look is not None and look.inode == state.look.inode and look.size < state.size
+        state.begin(look)
+        after = resource(state.key, state.generation)
+        self._notices.other_content(before, after, unread, truncated, to_key(rotated_to))
+        self._stored[state.key] = state.pack()
+        self._count(state, state.size)
+        self._pending[state.name] = state
+
+    def _vanished(self, state: FileState) -> None:
+        """The file was gone when it was opened: the next look at the directory tells for certain."""
+        if state.alias:
+            self._end_alias(state)
+        else:
+            self._count(state, 0)
+
+    def _failed(self, state: FileState, error: OSError) -> None:
+        state.failures += 1
+        if state.failures == 1:
+            why = error.strerror or str(error)
+            self._notices.unreadable(resource(state.key, state.generation), why)
+        if state.alias and state.failures >= ALIAS_FAILURES:
+            self._end_alias(state)
+            return
+        delay = min(RETRY_AT_MOST_S, 2.0 ** min(state.failures - 1, 10))
+        heapq.heappush(self._timers, (self._began + delay, state.name))
+        log.debug("%s: %s, again in %g s", state.key, error, delay)
+
+    def _count(self, state: FileState, behind: int) -> None:
+        behind = max(0, behind)
+        self._behind += behind - state.behind
+        self._behind_files += (behind > 0) - (state.behind > 0)
+        state.behind = behind
+
+
+def _deleted_at(state: FileState) -> int:
+    return state.deleted_at

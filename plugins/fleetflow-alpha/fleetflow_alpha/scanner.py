@@ -1,0 +1,258 @@
+"""The one look at the directory that all partitions of a process share.
+
+A look lists names when the directory's own time changed (and at least every 10 s, because that time
+cannot be trusted everywhere), and asks `stat` of every file of an open partition. Nothing is derived from
+kernel notifications, so it works on network file systems. What it finds is a hint: the partition decides
+by the opened file. Looks are made by a thread, as far apart as `poll_s` or the share of a core demands.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+import os
+import re
+import stat
+import threading
+import time
+
+from fleetflow_alpha.names import shard_of
+from fleetflow_alpha.settings import AlphaSettings
+from fleetflow_alpha.state import NEVER, Look
+
+log = logging.getLogger(__name__)
+
+LIST_AT_LEAST_EVERY_S = 10.0
+LIST_AFTER_CHANGE_S = 2.5
+"""How long after a change of the directory its time may be too coarse to show another one (FAT: 2 s)."""
+
+_NOT_A_FILE = Look(0, -1, 0, 0)
+Hints = dict[str, Look | None]
+"""Files that changed, with their look; None: the file is gone."""
+
+
+class Shard:
+    """What the scanner knows of one partition's files. `lock` is held only to hand things over."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.lock = threading.Lock()
+        self.scanning = threading.Lock()
+        self.looks: dict[str, Look] = dict.fromkeys(names, NEVER)
+        self.arrivals: list[str] = []
+        self.hints: Hints = {}
+        self.news: list[str] = []
+        self.looked = False
+
+    def look(self, fd: int) -> None:
+        """Ask `stat` of every file, and keep what changed as hints."""
+        with self.scanning:
+            with self.lock:
+                arrivals, self.arrivals = self.arrivals, []
+            looks, hints = self.looks, Hints()
+            for name in arrivals:
+                looks.setdefault(name, NEVER)
+            ask = os.stat
+            for name, old in looks.items():
+                try:
+                    found = ask(name, dir_fd=fd)
+                except (FileNotFoundError, NotADirectoryError):
+                    hints[name] = None
+                    continue
+                except OSError as error:
+                    # no file looks like this: the partition will meet the same error and report it
+                    look = Look(0, 0, 0, -(error.errno or 1))
+                else:
+                    look = Look(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+                if look != old:
+                    if look.inode and not stat.S_ISREG(found.st_mode):
+                        if old is _NOT_A_FILE:
+                            continue
+                        look = _NOT_A_FILE
+                    hints[name] = look
+            self._keep(hints)
+            self.looked = True
+
+    def _keep(self, hints: Hints) -> None:
+        for name, hint in hints.items():
+            if hint is None:
+                del self.looks[name]
+                continue
+            self.looks[name] = hint
+            if hint is _NOT_A_FILE:
+                hints[name] = None
+        if hints:
+            with self.lock:
+                self.hints.update(hints)
+
+
+class Scanner:
+    """Looks at one directory for the partitions that are open in this process.
+
+    Starts its thread with the first `open`, and ends it with the last `close`.
+    """
+
+    def __init__(self, directory: str, settings: AlphaSettings) -> None:
+        self.directory = directory
+        self._settings = settings
+        self._matches = re.compile(fnmatch.translate(settings.pattern)).match
+        self._hidden = settings.pattern.startswith(".")
+        self._lock = threading.Lock()
+        self._listing = threading.Lock()
+        self._shards: dict[int, Shard] = {}
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._due = 0.0
+        self._numbers: dict[str, int] = {}
+        self._others: dict[int, str] = {}
+        self._mark: tuple[int, ...] = ()
+        self._mark_seen = self._listed = -1e9
+        self._opened = self._listed_for = 0
+        self._trouble = ""
+
+    def open(self, number: int, names: list[str]) -> None:
+        """Begin to look for the files of partition `number`; `names` are those it already knows."""
+        with self._lock:
+            self._shards[number] = Shard(names)
+            self._opened += 1
+            if self._trouble and number == min(self._shards):
+                self._shards[number].news.append(self._trouble)
+            if self._thread is None:
+                self._wake = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._wake,), name="fleetflow-alpha-scan", daemon=True
+                )
+                self._thread.start()
+
+    def close(self, number: int) -> None:
+        """Stop looking for partition `number`; waits for the thread when it was the last one."""
+        with self._lock:
+            self._shards.pop(number, None)
+            thread = self._thread
+            if self._shards or thread is None:
+                return
+            self._thread = None
+            self._wake.set()
+        thread.join(10)
+
+    def take(self, number: int) -> tuple[Hints, list[str]]:
+        """Return and forget the hints of a partition, and what happened to the directory ("": it is back)."""
+        shard = self._shards[number]
+        with shard.lock:
+            hints, shard.hints = shard.hints, {}
+            news, shard.news = shard.news, []
+        return hints, news
+
+    def has_hints(self, number: int) -> bool:
+        """Whether `take` would return something."""
+        shard = self._shards[number]
+        return bool(shard.hints or shard.news)
+
+    def has_looked(self, number: int) -> bool:
+        """Whether the files of a partition were looked at since it was opened."""
+        return self._shards[number].looked
+
+    def check(self, number: int) -> bool:
+        """Look at once, for one partition; returns whether there is nothing to `take`."""
+        self._look([number])
+        return not self.has_hints(number)
+
+    def due_in_s(self) -> float:
+        """Return the seconds until the thread looks again, below 0 while it does."""
+        return self._due - time.monotonic()
+
+    def find_other(self, inode: int, since: float) -> str:
+        """Return the name, not matching the pattern, that a file was given; empty if there is none.
+
+        Lists the directory again when it was last listed before `since` (monotonic).
+        """
+        if self._listed < since:
+            try:
+                fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+            except OSError:
+                return ""
+            try:
+                self._list(fd, always=True)
+            finally:
+                os.close(fd)
+        return self._others.get(inode, "")
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            wall, cpu = time.monotonic(), time.thread_time()
+            try:
+                self._look(list(self._shards))
+            # a thread that dies silently would look like a directory in which nothing happens
+            except Exception:
+                log.exception("looking at %s failed, trying again", self.directory)
+            wall, cpu = time.monotonic() - wall, time.thread_time() - cpu
+            pause = max(self._settings.poll_s, cpu / self._settings.scan_share - wall, wall)
+            self._due = time.monotonic() + pause
+            stop.wait(pause)
+
+    def _look(self, numbers: list[int]) -> None:
+        try:
+            fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            self._tell(error.strerror or str(error))
+            return
+        try:
+            self._list(fd)
+            for number in numbers:
+                shard = self._shards.get(number)
+                if shard is not None:
+                    shard.look(fd)
+        except OSError as error:
+            self._tell(error.strerror or str(error))
+        else:
+            self._tell("")
+        finally:
+            os.close(fd)
+
+    def _tell(self, trouble: str) -> None:
+        with self._lock:
+            if trouble == self._trouble or not self._shards:
+                return
+            self._trouble = trouble
+            shard = self._shards[min(self._shards)]
+        with shard.lock:
+            shard.news.append(trouble)
+
+    def _list(self, fd: int, always: bool = False) -> None:
+        with self._listing:
+            now = time.monotonic()
+            with self._lock:
+                opened, shards = self._opened, dict(self._shards)
+            found = os.fstat(fd)
+            mark = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+            if mark != self._mark:
+                self._mark, self._mark_seen = mark, now
+            elif (
+                not always
+                and self._listed_for == opened
+                and self._listed > self._mark_seen + LIST_AFTER_CHANGE_S
+                and now - self._listed < LIST_AT_LEAST_EVERY_S
+            ):
+                return
+            numbers: dict[str, int] = {}
+            others: dict[int, str] = {}
+            known = self._numbers
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    name = entry.name
+                    number = known.get(name)
+                    if number is None:
+                        number = self._number(name)
+                    numbers[name] = number
+                    if number < 0:
+                        others[entry.inode()] = name
+                    elif number in shards and name not in shards[number].looks:
+                        shard = shards[number]
+                        with shard.lock:
+                            shard.arrivals.append(name)
+            self._numbers, self._others = numbers, others
+            self._listed, self._listed_for = now, opened
+
+    def _number(self, name: str) -> int:
+        if not self._matches(name) or (name.startswith(".") and not self._hidden):
+            return -1
+        return shard_of(name, self._settings.shards)
