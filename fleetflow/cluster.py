@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from fleetflow import processes as processes_
+
 FLOW = "fleetflow:flow"
 
 
@@ -58,7 +60,7 @@ class Cluster:
             if not key.startswith("BYTEWAX_")
         }
         self.processes = [
-            subprocess.Popen(command(workers, store, snapshot_s, number, addresses), env=env)
+            processes_.start(command(workers, store, snapshot_s, number, addresses), env)
             for number in range(processes)
         ]
 

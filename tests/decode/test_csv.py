@@ -19,7 +19,9 @@ def decode(*texts):
 
 
 def test_sequence_is_the_offset_of_the_line_in_its_file():
-    decoded = SCHEMA.decode([csv_payload("A,1,2,3\nB,1,2,3\n", 100), csv_payload("C,1,2,3\n", 7, "other.csv")])
+    decoded = SCHEMA.decode(
+        [csv_payload("A,1,2,3\nB,1,2,3\n", 100), csv_payload("C,1,2,3\n", 7, "other.csv")]
+    )
     assert decoded.pings["sequence"].to_list() == [100, 108, 7]
     assert [(p.resource, p.start, p.end, p.raw) for p in decoded.locate([1, 2])] == [
         ("test.csv", 108, 116, b"B,1,2,3\n"),
@@ -92,7 +94,9 @@ def test_every_line_becomes_one_ping_or_one_reject_and_is_found_again(lines):
     assert decoded.pings.height + len(decoded.rejects) == len(lines)
     places = [*decoded.locate(range(decoded.pings.height)), *(reject.place for reject in decoded.rejects)]
     assert b"".join(place.raw for place in sorted(places, key=lambda place: place.start)) == data
-    for row, place in zip(decoded.pings.iter_rows(named=True), decoded.locate(range(decoded.pings.height)), strict=True):
+    for row, place in zip(
+        decoded.pings.iter_rows(named=True), decoded.locate(range(decoded.pings.height)), strict=True
+    ):
         fields = place.raw.decode().rstrip("\r\n").split(",")
         assert row["vin"] == fields[0]
         assert row["latitude"] == pytest.approx(float(fields[1]), nan_ok=True)

@@ -16,7 +16,9 @@ def page(data, start=0, end=100):
 
 
 def test_elements_become_pings_with_their_places():
-    decoded = SCHEMA.decode([page([PING]), page([{**PING, "sequence": 5}, {**PING, "sequence": 6, "more": 1}])])
+    decoded = SCHEMA.decode(
+        [page([PING]), page([{**PING, "sequence": 5}, {**PING, "sequence": 6, "more": 1}])]
+    )
     assert decoded.pings["sequence"].to_list() == [4, 5, 6]
     assert decoded.pings["obd_codes"].to_list() == [["P0171"]] * 3
     assert decoded.records == [1, 2]

@@ -1,0 +1,55 @@
+"""Who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PLUGINS = {path.parent.name for path in ROOT.glob("plugins/*/fleetflow_*/__init__.py")}
+
+
+def imported(folder):
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            for name in names:
+                yield path, name.split(".")[0]
+
+
+def test_core_imports_neither_plugins_nor_the_dashboard():
+    found = [
+        (path, name) for path, name in imported(ROOT / "fleetflow") if name in {*PLUGINS, "fleetflow_ui"}
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "package", sorted(ROOT.glob("plugins/*/fleetflow_*")), ids=lambda path: path.parent.name
+)
+def test_no_plugin_imports_another_one(package):
+    others = {*PLUGINS, "fleetflow_ui"} - {package.name}
+    assert [(path, name) for path, name in imported(package) if name in others] == []
+
+
+def test_dashboard_imports_no_plugin():
+    assert [(path, name) for path, name in imported(ROOT / "ui/fleetflow_ui") if name in PLUGINS] == []
+
+
+@pytest.mark.parametrize("folder", ["plugins", "ui", "recovery"])
+def test_folders_that_must_not_shadow_a_package(folder):
+    assert not (ROOT / folder / "__init__.py").exists()
+
+
+def test_importing_fleetflow_does_no_work():
+    code = (
+        "import sys, fleetflow; print(*sorted(set(sys.modules) & {'polars', 'bytewax', 'pluggy', 'click'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == ""
