@@ -49,7 +49,7 @@ def read_lines(fd: int, state: FileState, size: int, want: int, block: int) -> L
     the next call searches on from `searched`, and reads the line once its newline was found.
     """
     offset = state.offset
-    at = state.searched if state.searched - offset > SHORT_REST else offset
+    at = state.searched if state.searched - offset > min(SHORT_REST, block) else offset
     looked, length = 0, want
     while at < size and looked < max(want, 8 * block):
         chunk = os.pread(fd, min(length, size - at), at)

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 LIST_AT_LEAST_EVERY_S = 10.0
 LIST_AFTER_CHANGE_S = 2.5
 """How long after a change of the directory its time may be too coarse to show another one (FAT: 2 s)."""
+LONG_AGO_S = 60.0
+"""A directory changed so long ago, by this machine's clock, is not changing within its clock's last tick."""
 
 _NOT_A_FILE = Look(0, -1, 0, 0)
 Hints = dict[str, Look | None]
@@ -224,12 +226,13 @@ class Scanner:
                 opened, shards = self._opened, dict(self._shards)
             found = os.fstat(fd)
             mark = (found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+            age_s = time.time() - found.st_mtime
             if mark != self._mark:
                 self._mark, self._mark_seen = mark, now
             elif (
                 not always
                 and self._listed_for == opened
-                and self._listed > self._mark_seen + LIST_AFTER_CHANGE_S
+                and (self._listed > self._mark_seen + LIST_AFTER_CHANGE_S or age_s > LONG_AGO_S)
                 and now - self._listed < LIST_AT_LEAST_EVERY_S
             ):
                 return

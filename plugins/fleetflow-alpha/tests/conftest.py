@@ -94,6 +94,24 @@ def read(folder: Path) -> Iterator[Readers]:
 
 
 @pytest.fixture
+def overwrite() -> Callable[[Path, bytes], None]:
+    """Write over a file in place, so that its times show it even where a clock's tick is long."""
+
+    def write(path: Path, data: bytes) -> None:
+        before = path.stat()
+        deadline = time.monotonic() + DEADLINE_S
+        while True:
+            path.write_bytes(data)
+            after = path.stat()
+            assert after.st_ino == before.st_ino
+            if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+                return
+            assert time.monotonic() < deadline
+
+    return write
+
+
+@pytest.fixture
 def content() -> Callable[[list[Payload]], dict[str, bytes]]:
     """Join payloads per resource, after checking that they follow each other."""
 
