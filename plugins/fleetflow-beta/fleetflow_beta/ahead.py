@@ -1,0 +1,105 @@
+"""What was fetched and not yet drained: the one place where a service's thread and the dataflow meet."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from threading import Condition
+
+from fleetflow.contracts.source import Emission
+from fleetflow_beta.reached import Reached
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What one step brought: what to emit, and how far the service is read once it is."""
+
+    emissions: tuple[Emission, ...]
+    reached: Reached
+    pings: int = 0
+    size: int = 0
+
+
+class Ahead:
+    """A bounded queue, with what is known of the service beyond it.
+
+    `put` waits for room, all else returns at once. After `stop`, nothing waits.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._condition = Condition()
+        self._items: deque[Item] = deque()
+        self._stopped = False
+        self._settled = False
+        self._given_up = False
+        self._more = False
+        self._awake_at = 0.0
+        self._bug: BaseException | None = None
+
+    def put(self, item: Item | None, more: bool) -> None:
+        """Add what an answer brought, if anything; `more` is whether the service may have more now."""
+        with self._condition:
+            self._append(item)
+            self._more, self._settled, self._given_up = more, not more, False
+
+    def fail(self, item: Item | None, give_up: bool) -> None:
+        """Add what is to be told of a failure, if anything; `give_up` ends the wait for the service."""
+        with self._condition:
+            self._append(item)
+            self._settled = False
+            self._given_up = self._given_up or give_up
+
+    def take(self, max_bytes: int) -> list[Item]:
+        """Return what is there, about `max_bytes` of it; raises what `break_off` was given."""
+        taken: list[Item] = []
+        with self._condition:
+            size = 0
+            while self._items and (not taken or size + self._items[0].size <= max_bytes):
+                item = self._items.popleft()
+                size += item.size
+                taken.append(item)
+            if taken:
+                self._condition.notify_all()
+            elif self._bug is not None:
+                raise self._bug
+        return taken
+
+    def caught_up(self) -> bool:
+        """Whether all is taken, and the service had no more or is given up."""
+        with self._condition:
+            return not self._items and self._bug is None and (self._settled or self._given_up)
+
+    def behind(self) -> tuple[int, bool]:
+        """Return the pings that wait here, and whether the service may have more."""
+        with self._condition:
+            return sum(item.pings for item in self._items), self._more
+
+    def next_take_s(self) -> float:
+        """Return the seconds until there may be something to take; 0 when there is."""
+        with self._condition:
+            if self._items or self._bug is not None:
+                return 0.0
+            return max(0.02, self._awake_at - time.monotonic())
+
+    def sleeps(self, pause_s: float) -> None:
+        """Take note that nothing comes for so long."""
+        with self._condition:
+            self._awake_at = time.monotonic() + pause_s
+
+    def break_off(self, bug: BaseException) -> None:
+        """Let `take` raise, once all before is taken."""
+        with self._condition:
+            self._bug = bug
+
+    def stop(self) -> None:
+        """Let nothing wait any more."""
+        with self._condition:
+            self._stopped = True
+            self._condition.notify_all()
+
+    def _append(self, item: Item | None) -> None:
+        if item is not None:
+            self._condition.wait_for(lambda: len(self._items) < self._most or self._stopped)
+            self._items.append(item)
