@@ -103,7 +103,9 @@ class Client:
             authorization = "Basic " + b64encode(":".join(address.auth).encode()).decode()
         if authorization:
             session.headers["Authorization"] = authorization
-        self._secrets = tuple(filter(None, (authorization, *address.secrets)))
+        # the whole value, and what follows its scheme ("Bearer ...")
+        own = [authorization, *authorization.split()[1:]]
+        self._secrets = tuple(filter(None, (*own, *address.secrets)))
         # the URL's own secrets stand in the lines that urllib3 writes at DEBUG
         if self._secrets:
             _wire.addFilter(self._filter)
@@ -161,9 +163,12 @@ class Client:
                 stream=True,
             ) as response:
                 self._answers += 1
+                self._must_be_in_time()
                 if response.status_code not in REDIRECTS:
                     return self._body(response)
                 location = response.headers.get("Location", "")
+                if not location:
+                    raise FetchError("redirect", "it redirects without saying where to")
                 target = follow(response.url or url, location)
                 if target is None:
                     raise FetchError(
@@ -195,11 +200,13 @@ class Client:
             if size > self._max_page_bytes:
                 raise FetchError("too_large", f"the page has more than {self._max_page_bytes} bytes")
             chunks.append(chunk)
-            if self._closed or self._late:
-                break
+        self._must_be_in_time()
+        return b"".join(chunks)
+
+    def _must_be_in_time(self) -> None:
+        # a socket that was shut ends what is read from it, which can look like a whole answer
         if self._closed or self._late:
             raise FetchError("timeout", f"the page took more than {self._page_timeout_s:g} s")
-        return b"".join(chunks)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

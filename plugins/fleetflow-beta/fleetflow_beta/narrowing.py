@@ -33,6 +33,8 @@ class Narrowing:
     def failed(self, since: int, too_large: bool) -> bool:
         """Take note of an unreadable page after `since`; returns whether less will be asked for next."""
         self._failures += 1
+        if self.limit == 1 and self.active:
+            self._upto = since + 1
         if self.limit == 1 or (self._failures < 2 and not too_large and not self.active):
             return False
         self._upto = since + self.limit

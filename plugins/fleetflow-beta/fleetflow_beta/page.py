@@ -87,8 +87,9 @@ class Placed:
 def read(body: bytes) -> Page:
     """Read an answer; raises BodyError when it is not a JSON array.
 
-    The literals NaN and Infinity, and numbers too large for a float, which JSON does not have, are turned
-    into strings: then only the elements that hold them are no pings, and not the whole page.
+    One element must not hide the others. So the literals NaN and Infinity, which JSON does not have, are
+    turned into strings when a page holds one, and so are its numbers beyond the range of a float; an element
+    with half a surrogate pair becomes `{"sequence": N, "unreadable": its text}`. None of them is a ping.
     """
     try:
         sequences: list[int | None] = [element.sequence for element in _SEQUENCES.decode(body)]
@@ -100,7 +101,10 @@ def read(body: bytes) -> Page:
         elements = _ELEMENTS.decode(body)
     except _UNREADABLE:
         body = _repaired(body)
-        elements = _ELEMENTS.decode(body)
+        try:
+            elements = _ELEMENTS.decode(body)
+        except _UNREADABLE:
+            raise BodyError("it is not JSON") from None
     return Page(body, [_sequence_of(element) for element in elements])
 
 
@@ -173,7 +177,18 @@ def _repaired(body: bytes) -> bytes:
     if not isinstance(value, list):
         kind = "an object" if isinstance(value, dict) else f"a {type(value).__name__}"
         raise BodyError(f"an array was expected, found {kind}")
-    return json.dumps(value).encode()
+    return b"[" + b",".join(map(_encoded, value)) + b"]"
+
+
+def _encoded(element: Any) -> bytes:
+    try:
+        return json.dumps(element, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        sequence = element.get("sequence") if isinstance(element, dict) else None
+        text = json.dumps(element)
+        return json.dumps(
+            {"sequence": sequence, "unreadable": text} if type(sequence) is int else {"unreadable": text}
+        ).encode()
 
 
 def _finite(text: str) -> Any:
