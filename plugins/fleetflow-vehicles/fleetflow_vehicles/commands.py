@@ -22,6 +22,7 @@ from fleetflow_vehicles.records import EXTRA, MARKS, parse
 from fleetflow_vehicles.vehicles import Vehicles
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 COLUMNS = ("vin", "latitude", "longitude", "time", "source")
@@ -55,9 +56,9 @@ def list_command(ctx: click.Context, as_json: bool, limit: int | None, sort: str
         if not records:
             click.echo(f"there are no vehicles in {vehicles.directory}" if limit != 0 else "")
             return
-        _print(_table(records))
+        _console().print(_table(records))
         shown, count = len(records), vehicles.count()
-        click.echo(f"{shown} of {count} vehicles" if shown < count else f"{shown} vehicles")
+        click.echo(f"{shown} of {_number(count)}" if shown < count else _number(shown))
 
 
 @vehicles_group.command("get")
@@ -73,7 +74,7 @@ def get_command(ctx: click.Context, vin: str, as_json: bool) -> None:
         if as_json:
             _write([text])
             return
-        _print(_details(parse(vin, text)))
+        _console().print(_details(parse(vin, text)))
 
 
 @vehicles_group.command("watch")
@@ -143,6 +144,7 @@ def _assignment(field: str) -> tuple[str, Any]:
 
 def _unknown(vehicles: Vehicles, vin: str) -> FleetflowError:
     near = vehicles.near(vin)
+    vin = vin.encode("utf-8", "backslashreplace").decode()
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     elif vehicles.count() == 0:
@@ -208,7 +210,7 @@ def _watch_table(vehicles: Vehicles, interval_s: float, limit: int) -> None:
     from rich.live import Live  # noqa: PLC0415 - slow to import, and most commands do not need it
 
     revision = vehicles.revision()
-    with Live(_recent(vehicles, limit), auto_refresh=False, transient=False) as live:
+    with Live(_recent(vehicles, limit), console=_console(), auto_refresh=False) as live:
         live.refresh()
         for _ in _changes(vehicles, revision, interval_s):
             live.update(_recent(vehicles, limit), refresh=True)
@@ -225,7 +227,7 @@ def _changes(vehicles: Vehicles, revision: int, interval_s: float) -> Iterator[S
 
 def _recent(vehicles: Vehicles, limit: int) -> Table:
     records = [parse(vin, text) for vin, text in vehicles.latest(limit)]
-    return _table(records, f"{vehicles.count()} vehicles, those that changed last")
+    return _table(records, f"{_number(vehicles.count())}, those that changed last")
 
 
 def _table(records: Sequence[Record], title: str = "") -> Table:
@@ -263,8 +265,13 @@ def _cell(name: str, value: object) -> str:
     return value if isinstance(value, str) else _json(value)
 
 
-def _print(table: Table) -> None:
+def _console() -> Console:
+    """Return a console as wide as the terminal, and wide enough for whole rows when there is none."""
     from rich.console import Console  # noqa: PLC0415 - slow to import, and most commands do not need it
 
     console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table)
+    return console if console.is_terminal else Console(width=200)
+
+
+def _number(count: int) -> str:
+    return f"{count} vehicle{'' if count == 1 else 's'}"

@@ -19,6 +19,7 @@ What is ours in it:
 - Triggers of diskcache under their own names: those for `size` do nothing where the size does not change
   (values in the database have size 0), the one for `count` leaves out rows with `access_count` -1, which
   our bulk INSERT adds up in one statement. Both totals are the same as ever; it saves 2 µs per vehicle.
+- The index `Cache_expire_time` under its own name, but only over rows that expire: there are none.
 
 The first revision of a store is the microseconds since 1970 at its creation, so that a reader which
 remembers a revision of a store that was deleted meanwhile is given everything of the new one.
@@ -69,6 +70,7 @@ TRIGGERS = {
     "Settings_size_delete": "AFTER DELETE ON Cache FOR EACH ROW WHEN OLD.size != 0 BEGIN"
     " UPDATE Settings SET value = value - OLD.size WHERE key = 'size'; END",
 }
+EXPIRE_INDEX = "CREATE INDEX Cache_expire_time ON Cache(expire_time) WHERE expire_time IS NOT NULL"
 
 
 def database(directory: Path) -> Path:
@@ -104,6 +106,8 @@ def create(directory: Path, timeout_s: float) -> None:
                 for name, body in TRIGGERS.items():
                     con.execute(f"DROP TRIGGER IF EXISTS {name}")
                     con.execute(f"CREATE TRIGGER {name} {body}")
+                con.execute("DROP INDEX IF EXISTS Cache_expire_time")
+                con.execute(EXPIRE_INDEX)
                 con.execute("CREATE TABLE fleetflow_vehicles(name TEXT PRIMARY KEY, value) WITHOUT ROWID")
                 con.executemany(
                     "INSERT INTO fleetflow_vehicles VALUES (?, ?)",

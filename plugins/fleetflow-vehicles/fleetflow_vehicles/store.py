@@ -48,6 +48,7 @@ SELECT = (
     " CROSS JOIN Cache AS c ON c.key = wanted.value AND c.raw = 1"
 )
 
+SELECT_ONE = "SELECT rowid, key, mode, filename, value FROM Cache WHERE key = ? AND raw = 1"
 RECEIVED = ',"received_at":'
 """Follows the ping's fields and the source in a record's text (quotes within strings are escaped)."""
 
@@ -269,9 +270,17 @@ class _Transaction:
     def rows(self, vins: Sequence[str]) -> list[tuple[int, str, str]]:
         """Return (rowid, VIN, text) of those that exist."""
         wanted = orjson.dumps(vins).decode()
+        cut: list[str] = []
+        if "\\u0000" in wanted:
+            # SQLite's JSON functions end a text at its first NUL
+            cut = [vin for vin in vins if "\0" in vin]
+            wanted = orjson.dumps([vin for vin in vins if "\0" not in vin]).decode()
+        found = self._con.execute(SELECT, (wanted,)).fetchall()
+        for vin in cut:
+            found += self._con.execute(SELECT_ONE, (vin,)).fetchall()
         return [
             (rowid, vin, checked_text(vin, mode, filename, value))
-            for rowid, vin, mode, filename, value in self._con.execute(SELECT, (wanted,))
+            for rowid, vin, mode, filename, value in found
         ]
 
     def insert(self, vins: Sequence[str], texts: Sequence[str]) -> None:

@@ -63,6 +63,8 @@ class Vehicles:
 
     def text(self, vin: str) -> str | None:
         """Return the record of `vin` as it is stored, or None."""
+        if not _storable(vin):
+            return None
         rows = self._rows(f"{ROW} WHERE key = ? AND raw = 1", (vin,))
         return rows[0][1] if rows else None
 
@@ -142,6 +144,8 @@ class Vehicles:
         """Return VINs that `vin` may have been meant to be; looks at some thousands of them at most."""
 
         def read(con: sqlite3.Connection) -> list[str]:
+            if not _storable(vin):
+                return []
             # other case, then the same beginning, then the neighbours in order
             found: dict[str, None] = {}
             for key in (vin.strip(), vin.strip().upper(), vin.strip().lower()):
@@ -153,8 +157,10 @@ class Vehicles:
                     break
             found |= dict.fromkeys(_keys(con, "1 = 1", (), CHUNK))
             upper = {key.upper(): key for key in found}
-            close = difflib.get_close_matches(vin.strip().upper(), list(upper), n=limit, cutoff=0.6)
-            return [upper[key] for key in close]
+            wanted = vin.strip().upper()
+            begin = [key for key in upper if wanted and key.startswith(wanted)]
+            close = difflib.get_close_matches(wanted, list(upper), n=limit, cutoff=0.6)
+            return [upper[key] for key in dict.fromkeys([*begin[:limit], *close])][:limit]
 
         return self._read(read, [])
 
@@ -164,9 +170,9 @@ class Vehicles:
         The ping's own fields (of any schema version that was ever stored here), and values that JSON
         cannot hold, are refused with a FleetflowError, also for an unknown vehicle.
         """
-        with self._lock:
+        with self._lock, layout.told(self.directory, self._timeout_s):
             check_fields(fields, self._columns)
-            if self._connection() is None:
+            if not _storable(vin) or self._connection() is None:
                 return None
             if self._store is None:
                 self._store = Store(self.directory, self._timeout_s, 4, self._fields_bytes)
@@ -236,6 +242,11 @@ def _checked(row: tuple[Any, Any, Any, Any, Any]) -> tuple[str, str]:
     if not raw or type(key) is not str:
         raise refused(key, "a key that is not text")
     return key, checked_text(key, mode, filename, value)
+
+
+def _storable(vin: str) -> bool:
+    """Whether `vin` is valid Unicode: an argument of the command line need not be."""
+    return not any("\ud800" <= character <= "\udfff" for character in vin)
 
 
 def _keys(con: sqlite3.Connection, where: str, parameters: tuple[object, ...], limit: int) -> list[str]:
