@@ -43,8 +43,8 @@ from fleetflow_vehicles.disk import TextDisk
 
 LAYOUT = 1
 """The version of the layout; rises when an older fleetflow-vehicles could no longer read or write."""
-WAL_PAGES = 8000
-"""Pages in the write-ahead log before they are moved into the database: 32 MB. More than SQLite's 1000,
+WAL_PAGES = 16_000
+"""Pages in the write-ahead log before they are moved into the database: 64 MB. More than SQLite's 1000,
 because pages of vehicles that move all the time are then moved once instead of many times."""
 
 CACHE_SETTINGS = {
