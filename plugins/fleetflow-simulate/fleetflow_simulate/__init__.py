@@ -1,0 +1,1 @@
+"""Simulated trucks: where they drive, what they report, and how they misbehave."""
