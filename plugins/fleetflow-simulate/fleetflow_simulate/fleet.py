@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -46,8 +45,9 @@ class Track:
 class Fleet:
     """`vehicles` trucks; each reports every `interval_s` seconds of the stamps, which begin at `start`.
 
-    `acceleration` moves the trucks faster than the stamps say, for maps of half a country. Ping number k
-    of a vehicle is the same whatever stretches it is asked for in.
+    `acceleration` moves the trucks faster than the stamps say, for maps of half a country; `moment` is how
+    many seconds they had been driving for at `start`. Ping number k of a vehicle is the same whatever
+    stretches it is asked for in.
     """
 
     def __init__(
@@ -58,23 +58,24 @@ class Fleet:
         interval_s: float = 30.0,
         fault_rate: float = 0.02,
         acceleration: float = 1.0,
+        moment: float = 0.0,
     ) -> None:
         roads = network()
         self.start = start
         self.interval_s = interval_s
         self._acceleration = acceleration
+        self._moment = moment
         self.trucks = [Truck(name, roads, seed, fault_rate) for name in vin.fleet(vehicles, seed)]
-        self._phase = [interval_s * number / vehicles for number in range(vehicles)]
+        self._phase = interval_s * np.arange(vehicles) / vehicles
 
     def tracks(self, since: float, until: float) -> Iterator[Track]:
         """Yield the pings with since <= stamp < until, vehicle by vehicle; both in seconds after start."""
-        for truck, phase in zip(self.trucks, self._phase, strict=True):
-            first = max(0, math.ceil((since - phase) / self.interval_s - 1e-9))
-            end = max(first, math.ceil((until - phase) / self.interval_s - 1e-9))
-            if first == end:
-                continue
-            after = phase + np.arange(first, end) * self.interval_s
-            moments = after * self._acceleration
+        firsts = np.maximum(0, np.ceil((since - self._phase) / self.interval_s - 1e-9)).astype(int)
+        ends = np.maximum(firsts, np.ceil((until - self._phase) / self.interval_s - 1e-9)).astype(int)
+        for number in np.flatnonzero(ends > firsts):
+            truck = self.trucks[number]
+            after = self._phase[number] + np.arange(firsts[number], ends[number]) * self.interval_s
+            moments = self._moment + after * self._acceleration
             latitude, longitude = truck.positions(moments)
             yield Track(
                 truck.vin,

@@ -1,7 +1,8 @@
 """A graph of road-like lines between the cities of the central United States.
 
 The lines are made up, not surveyed: neighbouring cities (the Gabriel graph, in which two cities are
-neighbours when no third one lies in the circle over their connection) are joined by gently bent lines.
+neighbours when no third one lies in the circle over their connection: Gabriel and Sokal, Systematic
+Zoology 18, 1969) are joined by gently bent lines, except across the Great Lakes.
 """
 
 from __future__ import annotations
@@ -20,6 +21,22 @@ EARTH_RADIUS_KM = 6371.0088
 """Mean radius (IUGG)."""
 POINTS = 24
 LONGEST_KM = 500.0
+WET_SHARE = 0.1
+"""How much of a line may lie in a lake: roads along the shore cut its corners."""
+LAKES = (
+    # Lake Michigan
+    (
+        (-87.3, 41.75), (-86.9, 41.85), (-86.6, 42.1), (-86.35, 42.6), (-86.4, 43.2), (-86.6, 43.6),
+        (-86.5, 44.1), (-86.35, 44.7), (-86.0, 45.0), (-86.9, 45.2), (-87.4, 44.7), (-87.6, 44.0),
+        (-87.8, 43.0), (-87.7, 42.3), (-87.5, 41.85),
+    ),
+    # Lake Erie
+    (
+        (-83.2, 41.75), (-82.7, 41.6), (-81.8, 41.6), (-81.2, 41.85), (-80.2, 42.25), (-80.0, 42.8),
+        (-81.5, 42.6), (-82.5, 42.1), (-83.0, 42.0),
+    ),
+)  # fmt: skip
+"""Rough outlines as (longitude, latitude), a few kilometres inside the shore."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +74,12 @@ def network() -> Network:
         cities = list(csv.DictReader(file))
     latitude = np.array([float(city["latitude"]) for city in cities])
     longitude = np.array([float(city["longitude"]) for city in cities])
-    roads = tuple(
-        _bend(start, end, latitude, longitude)
+    lines = (
+        # along a shore, the bend away from the lake
+        min((_bend(start, end, latitude, longitude, side) for side in (1, -1)), key=_wet_share)
         for start, end in _connected(_gabriel(latitude, longitude), latitude, longitude)
     )
+    roads = tuple(road for road in lines if _wet_share(road) <= WET_SHARE)
     at: list[list[tuple[int, bool]]] = [[] for _ in cities]
     for number, road in enumerate(roads):
         at[road.start].append((number, True))
@@ -81,11 +100,21 @@ def _gabriel(latitude: Floats, longitude: Floats) -> list[tuple[int, int]]:
     count = len(x)
     edges = []
     for i in range(count):
-        for j in range(i + 1, count):
-            # k lies in the circle over i and j when the angle at k is obtuse
-            if not np.any(square[i] + square[j] < square[i, j] - 1e-12):
-                edges.append((i, j))
+        # k lies in the circle over i and j when the angle at k is obtuse
+        between = square[i] + square < square[i][:, None] - 1e-12
+        edges += [(i, int(j)) for j in np.flatnonzero(~between.any(axis=1)) if j > i]
     return edges
+
+
+def _wet_share(road: Road) -> float:
+    """Return the share of a road's points that lie in a lake (ray casting: odd crossings are inside)."""
+    wet = np.zeros(len(road.km), bool)
+    for lake in LAKES:
+        for (x1, y1), (x2, y2) in zip(lake, (*lake[1:], lake[0]), strict=True):
+            if y1 != y2:
+                crosses = (y1 > road.latitude) != (y2 > road.latitude)
+                wet ^= crosses & (road.longitude < (x2 - x1) * (road.latitude - y1) / (y2 - y1) + x1)
+    return float(wet.mean())
 
 
 def _connected(edges: list[tuple[int, int]], latitude: Floats, longitude: Floats) -> list[tuple[int, int]]:
@@ -103,12 +132,12 @@ def _connected(edges: list[tuple[int, int]], latitude: Floats, longitude: Floats
     return sorted(kept)
 
 
-def _bend(start: int, end: int, latitude: Floats, longitude: Floats) -> Road:
+def _bend(start: int, end: int, latitude: Floats, longitude: Floats, side: int) -> Road:
     rng = random.Random(f"road {start} {end}")
     along = np.linspace(0, 1, POINTS)
     dy, dx = latitude[end] - latitude[start], longitude[end] - longitude[start]
-    # two waves across the straight line that vanish at both ends
-    across = sum(rng.uniform(-0.035, 0.035) * np.sin(np.pi * along * waves) for waves in (1, 2, 3))
+    # three waves across the straight line that vanish at both ends
+    across = side * sum(rng.uniform(-0.035, 0.035) * np.sin(np.pi * along * waves) for waves in (1, 2, 3))
     bent_latitude = latitude[start] + dy * along + dx * across
     bent_longitude = longitude[start] + dx * along - dy * across
     steps = distance_km(bent_latitude[:-1], bent_longitude[:-1], bent_latitude[1:], bent_longitude[1:])

@@ -1,6 +1,9 @@
 """VINs, roads and trucks."""
 
+import hashlib
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -31,6 +34,42 @@ def test_a_fleet_has_distinct_valid_vins(seed, count):
     assert vin.fleet(count + 5, seed)[:count] == vins
 
 
+def test_a_wrong_digit_breaks_a_vin_unless_its_weight_hides_it():
+    good = "1M8GDM9AXKP042788"
+    for place, letter in itertools.product(range(17), "0123456789"):
+        if place == 8:
+            continue
+        changed = good[:place] + letter + good[place + 1 :]
+        difference = (vin.VALUES[letter] - vin.VALUES[good[place]]) * vin.WEIGHTS[place]
+        assert vin.is_valid(changed) == (difference % 11 == 0)
+
+
+@pytest.mark.parametrize("invalid", ["", "1M8GDM9AXKP04278", "1M8GDM9AXKP0427888", "IM8GDM9AXKP042788"])
+def test_what_is_no_vin(invalid):
+    assert not vin.is_valid(invalid)
+
+
+def test_no_road_crosses_a_great_lake():
+    roads = network()
+    joined = {frozenset((roads.names[road.start], roads.names[road.end])) for road in roads.roads}
+    assert frozenset(("Milwaukee, WI", "Chicago, IL")) in joined
+    assert frozenset(("Milwaukee, WI", "Grand Rapids, MI")) not in joined
+    assert frozenset(("Port Huron, MI", "Erie, PA")) not in joined
+
+
+def test_roads_are_the_same_in_every_process():
+    code = (
+        "import hashlib; from fleetflow_simulate.roads import routes; "
+        "print(hashlib.sha256(b''.join(route.tobytes() for route in routes())).hexdigest())"
+    )
+    digests = {
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    }
+    own = hashlib.sha256(b"".join(route.tobytes() for route in routes())).hexdigest()
+    assert digests == {own + "\n"}
+
+
 def test_every_city_is_reached_by_roads():
     roads = network()
     seen, todo = {0}, [0]
@@ -59,7 +98,20 @@ def test_speeds_are_plausible_and_trucks_do_drive():
         km = distance_km(track.latitude[:-1], track.longitude[:-1], track.latitude[1:], track.longitude[1:])
         speed_kmh = km / np.diff(track.time) * 3600
         assert speed_kmh.max() < 125
+        assert np.median(speed_kmh[speed_kmh > 5]) > 70
+        assert len(set(np.round(speed_kmh, 1).tolist())) > 20
         assert km.sum() > 300
+
+
+def test_one_by_one_is_the_same_as_all_at_once():
+    fleet = Fleet(5, 11, START, fault_rate=3.0)
+    single = [ping for second in range(3000) for ping in fleet.pings(second, second + 1)]
+    assert single == Fleet(5, 11, START, fault_rate=3.0).pings(0, 3000)
+    assert len(single) == 500
+
+
+def test_vehicles_do_not_report_all_at_once():
+    assert len({ping.time for ping in Fleet(10, 1, START).pings(0, 30)}) == 10
 
 
 def test_after_a_crash_a_truck_stands_still():
