@@ -7,7 +7,7 @@ import pytest
 # the tests of this folder share one module, whatever pytest's import mode is
 sys.path.insert(0, str(Path(__file__).parent))
 
-from beta_service import Service  # noqa: E402
+from beta_service import Service
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def run(service: Service, plan: list[Step], limit: int) -> None:
             service.url, limit=limit, position=pickle.loads(pickle.dumps(position)), poll_s=0.002
         ) as reader:
             for _ in range(step.polls):
-                wait_for(lambda: reader.partition.next_poll_s() == 0 or reader.partition.caught_up())  # noqa: B023
+                wait_for(lambda: reader.partition.next_poll_s() == 0 or reader.partition.caught_up())
                 reader.poll(max_bytes=2000)
             if last or not step.crash:
                 reader.until(reader.partition.caught_up)

@@ -1,5 +1,6 @@
 """Reading a service that behaves: pages, positions, back-pressure, what is told of progress."""
 
+import itertools
 import json
 import logging
 import pickle
@@ -182,7 +183,7 @@ def test_progress_is_told_when_it_changes(service: Service) -> None:
     assert last.data["at_least"] is False
     assert last.data["sequences"] == {service.url: 24}
     times = [notice.time for notice in reader.notices("progress")]
-    assert all(later - earlier > 0.9 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier > 0.9 for earlier, later in itertools.pairwise(times))
 
 
 def test_connection_is_kept_between_pages(service: Service) -> None:

@@ -173,7 +173,7 @@ def test_service_that_adds_a_member_to_its_pings_has_not_started_again(service: 
 
 def test_sequence_far_too_high_is_left_behind_when_it_is_gone(service: Service) -> None:
     service.add(5)
-    service.pings[2**60] = '{"vin": "A", "time": 1.0, "sequence": %d}' % 2**60
+    service.pings[2**60] = f'{{"vin": "A", "time": 1.0, "sequence": {2**60}}}'
     with reading(service.url) as reader:
         reader.until(lambda: len(reader.elements) == 6)
         assert reader.notices("gap")

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import trustme
 from beta_service import Handler, Service, content, hang_up, reading, settings, status, wait_for
-
 from fleetflow_beta.address import parse
 from fleetflow_beta.client import Client, FetchError
 from fleetflow_beta.source import BetaSource

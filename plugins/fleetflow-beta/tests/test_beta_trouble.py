@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import pytest
 from beta_service import Fault, Handler, Service, content, hang_up, reading, status, wait_for
-
 from fleetflow_beta.fetcher import WARN_EVERY_S
 
 
@@ -39,7 +38,7 @@ FAULTS: list[tuple[str, Fault, str, str]] = [
     ("204", status(204), "status", "204"),
     ("206", status(206), "status", "206"),
     ("799", status(799), "status", "799"),
-    ("hang_up", lambda h, s, m: hang_up(h, s, m), "connect", "no connection"),
+    ("hang_up", hang_up, "connect", "no connection"),
     ("garbage", lambda h, s, m: h.raw(b"\x00garbage\r\n\r\n"), "connect", "no connection"),
     ("cut", cut, "cut", "ended in the body"),
     ("cut_chunks", cut_chunks, "cut", "ended in the body"),
