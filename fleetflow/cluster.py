@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -41,8 +41,15 @@ def free_addresses(count: int) -> list[str]:
         return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
 
 
+Start = Callable[[Sequence[str], Mapping[str, str]], "subprocess.Popen[bytes]"]
+"""Starts one process of a job with its command and environment."""
+
+
 class Cluster:
-    """A running job of one or more processes."""
+    """A running job of one or more processes.
+
+    `environment` is added to this process's own; `start` decides how a process is tied to this one.
+    """
 
     def __init__(
         self,
@@ -51,6 +58,7 @@ class Cluster:
         store: Path | None,
         snapshot_s: int,
         environment: Mapping[str, str],
+        start: Start = processes_.start,
     ) -> None:
         addresses = free_addresses(processes) if processes > 1 else []
         # variables of Bytewax's own would contradict the flags; the API would listen on all interfaces
@@ -60,8 +68,7 @@ class Cluster:
             if not key.startswith("BYTEWAX_")
         }
         self.processes = [
-            processes_.start(command(workers, store, snapshot_s, number, addresses), env)
-            for number in range(processes)
+            start(command(workers, store, snapshot_s, number, addresses), env) for number in range(processes)
         ]
 
     def stop(self) -> None:

@@ -28,6 +28,7 @@ BUILTIN = {
     "rules": "fleetflow.builtin.rules",
     "quarantine": "fleetflow.builtin.quarantine",
     "ledger": "fleetflow.builtin.ledger",
+    "jobs": "fleetflow.builtin.jobs",
 }
 """The built-in plugins: registered in the same way as everybody else's."""
 

@@ -29,9 +29,13 @@ def describe(plugins: Plugins, configuration: Configuration) -> dict[str, Any]:
 
     flow = build(plugins, configuration, StopFlag())
     schema = plugins.only("fleetflow_schema", "the ping schema", "", configuration)
-    sources = plugins.gather("fleetflow_sources", "source", lambda source: source.name, configuration)
-    detectors = plugins.gather("fleetflow_detectors", "detector", lambda item: item.name, configuration)
-    sinks = plugins.gather("fleetflow_sinks", "sink", lambda sink: sink.name, configuration)
+    sources: list[Any] = plugins.gather(
+        "fleetflow_sources", "source", lambda source: source.name, configuration
+    )
+    detectors: list[Any] = plugins.gather(
+        "fleetflow_detectors", "detector", lambda item: item.name, configuration
+    )
+    sinks: list[Any] = plugins.gather("fleetflow_sinks", "sink", lambda sink: sink.name, configuration)
     return {
         "flow": flow.flow_id,
         "steps": [step.step_id for step in flow.substeps],

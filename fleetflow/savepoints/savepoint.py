@@ -85,7 +85,7 @@ def take(recovery: Path, target: Path, job: str, description: Mapping[str, Any])
         _copy(recovery / store.FILE, file, identity)
         with store.reading(file) as connection:
             reached = store.progress(connection)
-            states = _summaries(connection)
+            states = summaries(connection)
         manifest: dict[str, Any] = {
             "version": VERSION,
             "id": identity,
@@ -221,7 +221,7 @@ def _copy(source: Path, target: Path, identity: str) -> None:
         raise SavepointError(f"the recovery store is damaged: {state}", "start from an earlier savepoint")
 
 
-def _summaries(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
+def summaries(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
     """Return per step and key: size, SHA-256 and version of the state, and small positions."""
     found: dict[str, dict[str, Any]] = {}
     for step, key, data in store.states(connection):
