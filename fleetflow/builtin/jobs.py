@@ -235,6 +235,7 @@ restart_command = _verb("restart", "End a job cleanly and start it where it ende
 @click.argument("job")
 @WORKERS
 @PROCESSES
+@LOSSY
 @TIMEOUT
 @JSON
 @click.pass_obj
@@ -243,6 +244,7 @@ def resume_command(
     job: str,
     workers: int | None,
     processes: int | None,
+    accept_lossy: bool,
     timeout: float,
     as_json: bool,
 ) -> None:
@@ -250,7 +252,7 @@ def resume_command(
     from fleetflow.jobs import control  # noqa: PLC0415
 
     places = _places(configuration, timeout)
-    control.resume(places, job, workers, processes)
+    control.resume(places, job, workers, processes, accept_lossy)
     _say(places, job, as_json)
 
 
@@ -372,6 +374,46 @@ def cluster_command(configuration: Configuration, as_json: bool) -> None:
         )
 
 
+@click.command("manifest")
+@click.argument("kind", type=click.Choice(["systemd", "kubernetes", "compose"]))
+@click.option("-n", "--name", default="fleetflow", show_default=True, help="The job's name.")
+@WORKERS
+@PROCESSES
+@click.option(
+    "--image", default="fleetflow:latest", show_default=True, help="Image with fleetflow and plugins."
+)
+@click.pass_obj
+def manifest_command(
+    configuration: Configuration,
+    kind: str,
+    name: str,
+    workers: int | None,
+    processes: int | None,
+    image: str,
+) -> None:
+    """Print units for a platform that supervises the job instead of `submit`."""
+    from fleetflow.builtin.core import RecoverySettings, RunSettings  # noqa: PLC0415
+    from fleetflow.jobs import manifest  # noqa: PLC0415
+    from fleetflow.jobs.model import job_of  # noqa: PLC0415
+
+    job_of(Path(), name)
+    run = configuration.table("run", RunSettings)
+    click.echo(
+        manifest.render(
+            kind,
+            manifest.Wanted(
+                name,
+                str(configuration.home),
+                workers or run.workers,
+                processes or run.processes,
+                configuration.table("recovery", RecoverySettings).snapshot_s,
+                image,
+            ),
+        ),
+        nl=False,
+    )
+
+
 @click.command("check")
 @click.argument("package", type=PACKAGE_FILE)
 @click.option("-s", "--savepoint", required=True, help="The savepoint to start from.")
@@ -448,6 +490,7 @@ COMMANDS = (
     delete_snapshot_command,
     logs_command,
     cluster_command,
+    manifest_command,
     check_command,
     upgrade_command,
     rollback_command,

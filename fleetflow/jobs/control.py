@@ -27,6 +27,7 @@ from fleetflow.jobs.model import (
     Spec,
     job_of,
     jobs_in,
+    write_json,
 )
 from fleetflow.jobs.surroundings import whole_environment_of
 from fleetflow.recovery import StoreLock, ensure_store
@@ -95,6 +96,7 @@ def submit(
             elif spec.release > release:
                 shutil.rmtree(job.site(spec.release), ignore_errors=True)
             raise
+        _ignored_by_git(places.jobs)
         _replace_store(job, verified if start_from is not None else None)
         start(job, spec, places.timeout_s)
     return findings
@@ -179,8 +181,6 @@ def stop(job: Job, wanted: str, timeout_s: float) -> None:
     while job.supervisor() is not None:
         _past(deadline, job, wanted, timeout_s)
         time.sleep(LOOK_S)
-    from fleetflow.jobs.model import write_json  # noqa: PLC0415 - beside its only use
-
     write_json(
         job.folder / "status.json",
         {**job.status(), "run": spec.run, "state": wanted, "since": time.time(), "processes": []},
@@ -209,41 +209,39 @@ def cancel(places: Places, name: str) -> None:
         stop(job, "cancelled", places.timeout_s)
 
 
-def resume(places: Places, name: str, workers: int | None, processes: int | None) -> None:
+def resume(
+    places: Places, name: str, workers: int | None, processes: int | None, accept_lossy: bool = False
+) -> None:
     """Start a job that is not running, where it ended, on as many workers and processes as asked for."""
     job = places.job(name)
     with job.commanded():
         _require(job, {"suspended", "interrupted", "failed", "completed"}, "resumed")
-        _again(job, job.read(), workers, processes, places.timeout_s)
+        spec = _prepared(job, accept_lossy)
+        spec.workers = workers or spec.workers
+        spec.processes = processes or spec.processes
+        start(job, spec, places.timeout_s)
 
 
-def restart(places: Places, name: str) -> None:
-    """End a job cleanly and start it again where it ended."""
+def restart(places: Places, name: str, accept_lossy: bool = False) -> None:
+    """End a job cleanly and start it again where it ended; what cannot start again is not ended."""
     job = places.job(name)
     with job.commanded():
         _require(job, {*ALIVE, "suspended", "interrupted", "failed", "completed"}, "restarted")
+        spec = _prepared(job, accept_lossy)
         stop(job, "suspended", places.timeout_s)
-        _again(job, job.read(), None, None, places.timeout_s)
+        start(job, spec, places.timeout_s)
 
 
-def _again(job: Job, spec: Spec, workers: int | None, processes: int | None, timeout_s: float) -> None:
+def _prepared(job: Job, accept_lossy: bool) -> Spec:
+    """Ask the code anew, which may have changed since the job was started, and check it like an upgrade."""
+    spec = job.read()
     before = spec.description
     spec.description = description.ask(whole_environment_of(job, spec), Path(spec.home))
-    # the code or the configuration may have changed since: the same check as for a savepoint
     if (job.store / store.FILE).is_file():
         with store.reading(job.store / store.FILE) as connection:
             states = savepoint.summaries(connection)
-        refused = [
-            each for each in check.compare(before, spec.description, states) if each.grade == "refused"
-        ]
-        if refused:
-            raise RefusedError(
-                "refused to go on: " + "; ".join(f"{each.subject}: {each.message}" for each in refused),
-                "correct the plugins or the configuration; the job's state was not touched",
-            )
-    spec.workers = workers or spec.workers
-    spec.processes = processes or spec.processes
-    start(job, spec, timeout_s)
+        _refuse(check.compare(before, spec.description, states), accept_lossy)
+    return spec
 
 
 def save(places: Places, name: str, savepoint_name: str, cancelling: bool) -> Savepoint:
@@ -416,6 +414,12 @@ def _require(job: Job, states: set[str], what: str) -> None:
             f'the job "{job.name}" is {state} and cannot be {what}',
             f"it would have to be {', '.join(sorted(states))}",
         )
+
+
+def _ignored_by_git(folder: Path) -> None:
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", "utf-8")
 
 
 def _replace_store(job: Job, taken: Savepoint | None) -> None:

@@ -16,7 +16,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,7 +186,11 @@ def restore(savepoint: Savepoint, recovery: Path) -> None:
         connection.execute(f"DROP TABLE IF EXISTS {ID_TABLE}")
         connection.commit()
     _sync(building)
-    # the old write-ahead log goes first: it must never be applied to the new file
+    # the old write-ahead log goes first: it must never be applied to the new file; and it goes into the
+    # old file before, which a crash here leaves behind
+    if (recovery / store.FILE).is_file():
+        with suppress(sqlite3.Error), closing(sqlite3.connect(recovery / store.FILE)) as old:
+            old.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     for suffix in ("-wal", "-shm"):
         (recovery / f"{store.FILE}{suffix}").unlink(missing_ok=True)
     building.replace(recovery / store.FILE)
