@@ -85,7 +85,7 @@ def submit(
                 spec.release = release + 1
                 spec.package = str(package.absolute())
                 _install(job, spec, package)
-            spec.description = description.ask(whole_environment_of(job, spec), Path(spec.home))
+            spec.description = _asked(job, spec, places.timeout_s)
             findings: list[Finding] = []
             if start_from is not None:
                 verified = savepoint.verify(places.savepoint(start_from), spec.description["flow"])
@@ -216,7 +216,7 @@ def resume(
     job = places.job(name)
     with job.commanded():
         _require(job, {"suspended", "interrupted", "failed", "completed"}, "resumed")
-        spec = _prepared(job, accept_lossy)
+        spec = _prepared(places, job, accept_lossy)
         spec.workers = workers or spec.workers
         spec.processes = processes or spec.processes
         start(job, spec, places.timeout_s)
@@ -227,16 +227,24 @@ def restart(places: Places, name: str, accept_lossy: bool = False) -> None:
     job = places.job(name)
     with job.commanded():
         _require(job, {*ALIVE, "suspended", "interrupted", "failed", "completed"}, "restarted")
-        spec = _prepared(job, accept_lossy)
+        spec = _prepared(places, job, accept_lossy)
         stop(job, "suspended", places.timeout_s)
         start(job, spec, places.timeout_s)
 
 
-def _prepared(job: Job, accept_lossy: bool) -> Spec:
+def _asked(job: Job, spec: Spec, timeout_s: float) -> dict[str, Any]:
+    """Return the description of a job's code; code that cannot be loaded in time is refused."""
+    try:
+        return description.ask(whole_environment_of(job, spec), Path(spec.home), timeout_s)
+    except PluginError as error:
+        raise RefusedError(f"refused, nothing was touched: {error.message}", error.hint) from error
+
+
+def _prepared(places: Places, job: Job, accept_lossy: bool) -> Spec:
     """Ask the code anew, which may have changed since the job was started, and check it like an upgrade."""
     spec = job.read()
     before = spec.description
-    spec.description = description.ask(whole_environment_of(job, spec), Path(spec.home))
+    spec.description = _asked(job, spec, places.timeout_s)
     if (job.store / store.FILE).is_file():
         with store.reading(job.store / store.FILE) as connection:
             states = savepoint.summaries(connection)
@@ -297,8 +305,8 @@ def assess(places: Places, spec: Spec, package: Path, start_from: str) -> list[F
         spec.release = 1
         _install(trial, spec, package)
         try:
-            new = description.ask(whole_environment_of(trial, spec), Path(spec.home))
-        except PluginError as error:
+            new = _asked(trial, spec, places.timeout_s)
+        except RefusedError as error:
             return [Finding("refused", "plugins", error.message)]
         verified = savepoint.verify(places.savepoint(start_from))
         return check.compare(verified.description, new, verified.states)
@@ -320,7 +328,7 @@ def upgrade(
         spec.package = str(package.absolute())
         try:
             _install(job, spec, package)
-            spec.description = description.ask(whole_environment_of(job, spec), Path(spec.home))
+            spec.description = _asked(job, spec, places.timeout_s)
             with store.reading(job.store / store.FILE) as connection:
                 live = savepoint.summaries(connection)
             _refuse(check.compare(old.description, spec.description, live), accept_lossy)
@@ -341,7 +349,7 @@ def rollback(places: Places, name: str, guard_s: float) -> tuple[str, list[Findi
             raise JobError(f'the job "{name}" was never upgraded', "there is nothing to go back to")
         before = spec.history.pop()
         spec.release, spec.package, spec.config = before["release"], before["package"], before["config"]
-        spec.description = description.ask(whole_environment_of(job, spec), Path(spec.home))
+        spec.description = _asked(job, spec, places.timeout_s)
         with store.reading(job.store / store.FILE) as connection:
             live = savepoint.summaries(connection)
         _refuse(check.compare(old.description, spec.description, live), accept_lossy=True)

@@ -131,9 +131,15 @@ def wheel(folder, name, version, files, entry_points):
     return target
 
 
-def ping_wheel(folder, version):
+def ping_wheel(folder, version, old="", new=""):
+    """Return the wheel of a ping schema, with `old` replaced by `new` in its module."""
     package = ROOT / f"plugins/fleetflow-ping-{version}" / "fleetflow_ping"
-    files = {f"fleetflow_ping/{path.name}": path.read_text("utf-8") for path in package.glob("*.py")}
+    files = {
+        f"fleetflow_ping/{path.name}": path.read_text("utf-8").replace(old, new)
+        if old
+        else path.read_text("utf-8")
+        for path in package.glob("*.py")
+    }
     entry = "[fleetflow]\nping = fleetflow_ping.plugin\n"
     return wheel(folder, "fleetflow-ping", f"{version}.0.0", files, entry)
 

@@ -18,7 +18,8 @@ SPEC = importlib.util.spec_from_file_location("chaos_kit", Path(__file__).with_n
 kit = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(kit)
 
-ROUNDS = int(os.environ.get("FLEETFLOW_CHAOS_ROUNDS", "100"))
+# a short form by default; FLEETFLOW_CHAOS_ROUNDS=100 for the whole
+ROUNDS = int(os.environ.get("FLEETFLOW_CHAOS_ROUNDS", "3"))
 SEED = int(os.environ.get("FLEETFLOW_CHAOS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 30)
 
 

@@ -91,12 +91,33 @@ def test_a_version_that_cannot_run_is_undone(world):
     world.run("cancel", "trucks")
 
 
-BROKEN = {
+FAKE = {
     "source renamed": ('name = "fake"\n', 'name = "renamed"\n', "source fake"),
     "partitions changed": ("PARTITIONS = 2", "PARTITIONS = 1", "fake-1"),
     "raises on load": ('MARK = "LOADING"', 'raise RuntimeError("on load")', "on load"),
+    "hangs on load": ('MARK = "LOADING"', "import time; time.sleep(99)", "did not load within 5 s"),
     "its sink renamed": ('Sink("fake_rejects"', 'Sink("other_rejects"', "sink fake_rejects"),
 }
+PING = {
+    "field removed": (
+        '    Field("obd_codes", pl.List(pl.String()), required=False, default=[]),\n',
+        "",
+        "field obd_codes",
+    ),
+    "type changed": ('"sequence", pl.Int64()', '"sequence", pl.Float64()', "field sequence"),
+}
+
+
+def broken(world):
+    """Yield name, package and the words of the refusal."""
+    for name, (old, new, words) in FAKE.items():
+        yield name, fake(world, "bad", old, new), words
+    for name, (old, new, words) in PING.items():
+        yield name, package(world, "bad", kit.ping_wheel(world.home / "wheels", 2, old, new)), words
+    (world.home / "nine.toml").write_text("[flow]\nshards = 9\n")
+    file = kit.ping_wheel(world.home / "wheels", 2)
+    world.run("--config", "nine.toml", "package", "-o", "bad.zip", file)
+    yield "shards changed", world.home / "bad.zip", "[flow] shards"
 
 
 def test_what_would_not_work_is_refused_with_the_job_still_running(world):
@@ -105,11 +126,8 @@ def test_what_would_not_work_is_refused_with_the_job_still_running(world):
     world.until_all_arrived()
     world.until(lambda: world.status()["healthy"], what="healthy")
     before = world.status()
-    for name, (old, new, words) in BROKEN.items():
-        text = world.run(
-            "upgrade", "trucks", fake(world, "bad", old, new), code=1 if name == "raises on load" else 5
-        )
-        assert words in text, name
+    for name, file, words in broken(world):
+        assert words in world.run("upgrade", "trucks", file, "--timeout", "5", code=5), name
         assert world.status() == before, name
     damaged = world.home / "damaged.zip"
     with zipfile.ZipFile(world.home / "bad.zip") as source, zipfile.ZipFile(damaged, "w") as target:
