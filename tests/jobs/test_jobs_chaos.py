@@ -30,8 +30,8 @@ def kill_one(world, chance, number=signal.SIGKILL):
             os.kill(chance.choice(pids), number)
 
 
-def make_run(world):
-    """Resume until the job runs, as an operator would."""
+def make_run(world, chance):
+    """Resume until the job runs, as an operator would, each time on another number of workers."""
     deadline = time.monotonic() + 60
     while True:
         state = world.state()
@@ -40,7 +40,10 @@ def make_run(world):
         assert time.monotonic() < deadline, state
         if state in {"suspended", "interrupted", "failed"}:
             subprocess.run(
-                [sys.executable, "-P", "-m", "fleetflow", "resume", "trucks"],
+                [
+                    *(sys.executable, "-P", "-m", "fleetflow", "resume", "trucks"),
+                    *("-w", str(chance.randint(1, 4)), "-p", str(chance.randint(1, 2))),
+                ],
                 env=world.environment,
                 cwd=world.home,
                 capture_output=True,
@@ -102,7 +105,7 @@ def test_whatever_is_killed_whenever_no_ping_is_missed(world):
         else:
             during(world, chance, "rollback", "trucks")
         world.send(4)
-        make_run(world)
+        make_run(world, chance)
     world.until(lambda: len(world.vehicles()) >= world.sent, 90, what="all vehicles")
     world.run("cancel", "trucks")
     expected = {f"V{number:05d}": (1.0, 2.0, float(number), "fake") for number in range(world.sent)}
