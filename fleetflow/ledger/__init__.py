@@ -1,0 +1,1 @@
+"""The ledger: what was read, from where, and what became of every record."""

@@ -1,0 +1,47 @@
+"""The sink that keeps rejects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from fleetflow.contracts.sink import Counts, ShardBatch
+from fleetflow.quarantine.store import QuarantineStore
+
+
+class QuarantineSink:
+    """Role `rejects`. At-least-once writes; a replayed reject is stored once."""
+
+    name = "quarantine"
+    role: Literal["pings", "rejects", "observer"] = "rejects"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def open(self, shard: str, state: Any | None) -> QuarantineShard:
+        """Open the store; nothing is buffered, so there is no state."""
+        return QuarantineShard(QuarantineStore(self._folder))
+
+
+class QuarantineShard:
+    """See `QuarantineSink`."""
+
+    def __init__(self, store: QuarantineStore) -> None:
+        self._store = store
+
+    def write(self, batch: ShardBatch, settled: Mapping[str, Counts]) -> Mapping[str, Counts]:
+        """Keep the batch's rejects and count them, also those that were kept before."""
+        if not batch.rejects:
+            return {}
+        self._store.add(batch.rejects)
+        per_source = Counter(reject.place.source for reject in batch.rejects)
+        return {source: Counts(quarantined=count) for source, count in per_source.items()}
+
+    def snapshot(self) -> None:
+        """Nothing is buffered."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._store.close()
