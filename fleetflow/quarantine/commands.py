@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -93,7 +94,7 @@ def show_command(configuration: Configuration, reject_id: int, raw: bool, as_jso
     if reject is None:
         raise FleetflowError(f"there is no reject {reject_id}", "`fleetflow quarantine list` shows the ids")
     if raw:
-        click.get_binary_stream("stdout").write(reject.raw)
+        sys.stdout.buffer.write(reject.raw)
     elif as_json:
         print_json(_object(reject))
     else:
