@@ -29,8 +29,7 @@ create table ranges (
 ) strict;
 create index ranges_by_resource on ranges (source, partition, resource, end);
 create table notices (
-    id integer primary key, source text not null, partition text not null,
-    kind text not null,
+    id integer primary key, source text not null, partition text not null, kind text not null,
     message text not null, time real not null, data text not null, unique (source, partition, kind, time, message)
 ) strict;
 create table progress (

@@ -23,7 +23,8 @@ create table rejects (
 ) strict;
 create table requeued (
     row integer primary key autoincrement, reject integer not null, source text not null,
-    resource text not null, start integer not null, end integer not null, media_type text not null, raw blob not null
+    resource text not null, start integer not null, end integer not null, media_type text not null,
+    raw blob not null
 ) strict
 """
 COLUMNS = (

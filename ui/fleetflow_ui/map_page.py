@@ -22,7 +22,7 @@ from bokeh.plotting import figure
 
 from fleetflow_ui.basemap import ATTRIBUTION, TILE_SIZE, URL_TEMPLATE
 from fleetflow_ui.context import Context
-from fleetflow_ui.snapshot import Fleet, mercator
+from fleetflow_ui.snapshot import EARTH_RADIUS_M, Fleet, mercator
 
 SOUTH_WEST = (28.5, -104.5)
 NORTH_EAST = (45.5, -79.5)
@@ -46,7 +46,9 @@ PALETTE = {
 INK = {"light": "#1f2328", "dark": "#e6edf3"}
 STYLE = """
 <style>
-  html, body {{ margin: 0; height: 100%; background: {page}; color: {ink}; font-family: system-ui, sans-serif; }}
+  html, body {{
+    margin: 0; height: 100%; background: {page}; color: {ink}; font-family: system-ui, sans-serif;
+  }}
 </style>
 """
 
@@ -67,7 +69,6 @@ class MapPage:
         east, north = mercator(*NORTH_EAST)
         hover = HoverTool(
             tooltips=[("VIN", "@vin"), ("time", "@when"), ("source", "@source"), ("codes", "@codes")],
-            name="vehicles",
         )
         wheel = WheelZoomTool()
         plot = figure(
@@ -89,7 +90,12 @@ class MapPage:
         plot.toolbar.logo = None
         if self._context.tiles:
             url = URL_TEMPLATE.format(theme=self._context.settings.theme)
-            plot.add_tile(WMTSTileSource(url=url, tile_size=TILE_SIZE, attribution=ATTRIBUTION))
+            # Bokeh's default resolution is that of tiles of 256 pixels
+            resolution = 2 * np.pi * EARTH_RADIUS_M / TILE_SIZE
+            ground = WMTSTileSource(
+                url=url, tile_size=TILE_SIZE, initial_resolution=resolution, attribution=ATTRIBUTION
+            )
+            plot.add_tile(ground, level="image")
         if self._context.settings.tiles_url:
             plot.add_tile(WMTSTileSource(url=self._context.settings.tiles_url))
         dots = plot.scatter(
@@ -142,8 +148,9 @@ class MapPage:
             f'<a href="/{escape(page.url)}" style="color:inherit">{escape(page.title)}</a>'
             for page in self._context.pages
         )
+        ink = INK[self._context.settings.theme]
         return (
-            f'<div style="display:flex;gap:18px;align-items:baseline;color:{INK[self._context.settings.theme]}">'
+            f'<div style="display:flex;gap:18px;align-items:baseline;color:{ink}">'
             f'<b style="font-size:17px">fleetflow</b> <nav>{links}</nav>'
             f'<span id="said" style="margin-left:auto">{said}</span></div>'
         )
