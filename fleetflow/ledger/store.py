@@ -30,7 +30,8 @@ create table ranges (
 create index ranges_by_resource on ranges (source, partition, resource, end);
 create table notices (
     id integer primary key, source text not null, partition text not null, kind text not null,
-    message text not null, time real not null, data text not null, unique (source, partition, kind, time, message)
+    message text not null, time real not null, data text not null,
+    unique (source, partition, kind, time, message)
 ) strict;
 create table progress (
     source text not null, partition text not null, time real not null, data text not null,

@@ -212,7 +212,8 @@ def test_dots_move_in_a_real_browser(running):
                     const box = view.el.getBoundingClientRect(), frame = view.frame;
                     const data = Bokeh.documents[0].get_model_by_name("vehicles").data_source.data;
                     const row = Array.from(data.vin).indexOf("<script>x</script>");
-                    return [box.x + frame.x_scale.compute(data.x[row]), box.y + frame.y_scale.compute(data.y[row])];
+                    const x = frame.x_scale.compute(data.x[row]), y = frame.y_scale.compute(data.y[row]);
+                    return [box.x + x, box.y + y];
                 }"""
             )
             page.mouse.move(x, y)
