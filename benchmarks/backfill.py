@@ -3,7 +3,7 @@
     python benchmarks/backfill.py [--pings 2000000] [--runs 3]
 
 fleetflow runs as `fleetflow run --once` with recovery, quarantine and ledger on; DuckDB scans the same
-files as the limit. Both answers are compared before a time counts. They take turns, and ratios are of medians.
+files as the limit. Both answers are compared before a time counts. They take turns; ratios are of medians.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import duckdb
 SCAN = """
 select vin, max(time) from read_csv('{files}', header = false, columns = {{
     'vin': 'varchar', 'latitude': 'double', 'longitude': 'double', 'time': 'double', 'obd_codes': 'varchar'
-}}, null_padding = true) group by vin
+}}, null_padding = true, auto_detect = false) group by vin
 """
 
 
