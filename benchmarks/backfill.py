@@ -3,7 +3,7 @@
     python benchmarks/backfill.py [--pings 2000000] [--runs 3]
 
 fleetflow runs as `fleetflow run --once` with recovery, quarantine and ledger on; DuckDB scans the same
-files as the limit. Both answers are compared before a time counts. They take turns; ratios are of medians.
+files as the limit. Both answers are compared before a time counts; ratios are of medians.
 """
 
 from __future__ import annotations
