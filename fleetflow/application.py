@@ -40,16 +40,21 @@ def bare_flow() -> Dataflow:
     A recovery store named by `-r` (or BYTEWAX_RECOVERY_DIRECTORY) is made when it is missing, and locked
     by the first process of a cluster.
     """
+    active, configuration = load()
+    logs.configure(configuration)
+    store, first = _bytewax_arguments()
+    return prepare(active, configuration, store if first else None)
+
+
+def prepare(active: Plugins, configuration: Configuration, store: Path | None) -> Dataflow:
+    """Build the flow that this process is about to run: stopped by signals, its `store` made and locked."""
     from fleetflow.dataflow.stop import StopFlag  # noqa: PLC0415 - keeps commands that need no flow quick
     from fleetflow.dataflow.wiring import build  # noqa: PLC0415
     from fleetflow.recovery import StoreLock, ensure_store  # noqa: PLC0415
 
-    active, configuration = load()
-    logs.configure(configuration)
     stop = StopFlag()
     flow = build(active, configuration, stop)
-    store, first = _bytewax_arguments()
-    if store is not None and first:
+    if store is not None:
         ensure_store(store)
         StoreLock(store).acquire()
     stop.set_on_signals()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
-from typing import IO
 
 from bytewax.recovery import init_db_dir
 
@@ -27,28 +26,27 @@ class StoreLock:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / ".lock"
-        self._file: IO[str] | None = None
+        # a bare descriptor: a file object would be closed, and the lock lost, with the last reference to it
+        self._descriptor: int | None = None
 
     def acquire(self) -> None:
         """Take the lock; raises StoreError when another job runs on this store."""
-        file = self._path.open("a+", encoding="utf-8")
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            file.close()
+            holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            os.close(descriptor)
             raise StoreError(
                 f"the recovery store {self._path.parent} is in use by process {holder}",
                 "stop that job, or give this one a store of its own: [recovery] dir, FLEETFLOW_RECOVERY_DIR",
             ) from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        self._file = file
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, str(os.getpid()).encode())
+        self._descriptor = descriptor
 
     def release(self) -> None:
         """Let go of the lock."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from pathlib import Path
 from types import FrameType
 
 import click
 
+from fleetflow import application
 from fleetflow.builtin.core import RecoverySettings, RunSettings
 from fleetflow.config import Configuration
 from fleetflow.plugins import Plugins
@@ -33,8 +36,6 @@ def run_command(ctx: click.Context, workers: int | None, processes: int | None, 
     The store is made when it is missing. SIGTERM and Ctrl-C end the job cleanly, after a last snapshot:
     the next run goes on exactly there.
     """
-    from fleetflow.cluster import Cluster  # noqa: PLC0415 - only this command needs it
-
     configuration: Configuration = ctx.obj
     plugins: Plugins = ctx.meta["plugins"]
     plugins.require_sound()
@@ -42,6 +43,12 @@ def run_command(ctx: click.Context, workers: int | None, processes: int | None, 
     recovery = configuration.table("recovery", RecoverySettings)
     store = configuration.path(recovery.dir)
     store.mkdir(parents=True, exist_ok=True)
+    if (processes or settings.processes) == 1:
+        configuration.once = configuration.once or once
+        _run_here(plugins, configuration, store, workers or settings.workers, recovery.snapshot_s)
+        return
+    from fleetflow.cluster import Cluster  # noqa: PLC0415 - only several processes need it
+
     environment = environment_of(configuration, ctx.meta["fleetflow.flags"])
     root = ctx.find_root()
     if root.params.get("config"):
@@ -60,3 +67,22 @@ def run_command(ctx: click.Context, workers: int | None, processes: int | None, 
     code = cluster.wait()
     if code:
         ctx.exit(code if code > 0 else 128 - code)
+
+
+def _run_here(
+    plugins: Plugins, configuration: Configuration, store: Path, workers: int, snapshot_s: int
+) -> None:
+    """Run the job in this process, as bytewax.run would: another one would load everything once more."""
+    from datetime import timedelta  # noqa: PLC0415 - only this command needs them
+
+    from bytewax.recovery import RecoveryConfig  # noqa: PLC0415
+    from bytewax.run import cli_main  # noqa: PLC0415
+
+    # it would listen on all interfaces
+    os.environ.pop("BYTEWAX_DATAFLOW_API_ENABLED", None)
+    cli_main(  # type: ignore[no-untyped-call] # Bytewax ships no types for it
+        application.prepare(plugins, configuration, store),
+        workers_per_process=workers,
+        epoch_interval=timedelta(seconds=snapshot_s),
+        recovery_config=RecoveryConfig(str(store), timedelta(0)),  # type: ignore[no-untyped-call] # the same
+    )
