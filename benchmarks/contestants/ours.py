@@ -1,0 +1,86 @@
+"""fleetflow by its real command: recovery on, the vehicles map, the quarantine and the ledger durable."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks.answers import COLUMNS, WrongAnswer
+from benchmarks.contestants.base import Command, Contestant, clean_environment
+from benchmarks.inputs import Input
+
+
+class Fleetflow(Contestant):
+    """`fleetflow run --once`; the answer is read from the vehicles map as any other program would read it."""
+
+    kind = "ours"
+    promise = "durable, exact, resumes"
+
+    def __init__(self, workers: int | None = None, processes: int = 1) -> None:
+        """`workers` None is the default of the command."""
+        self._workers = workers
+        self._processes = processes
+        if workers is None and processes == 1:
+            self.name = "fleetflow"
+        elif processes > 1:
+            self.name = f"fleetflow, {processes} processes"
+        else:
+            self.name = f"fleetflow, {workers} worker{'s' if workers != 1 else ''}"
+
+    def command(self, python: str, given: Input, folder: Path) -> Command:
+        """Return the command of a backfill."""
+        argv = [python, "-P", "-m", "fleetflow", "run", "--once"]
+        if self._workers is not None:
+            argv += ["-w", str(self._workers)]
+        if self._processes > 1:
+            argv += ["-p", str(self._processes)]
+        return Command(argv, environment(folder, given.directory))
+
+    def answer(self, folder: Path) -> pl.DataFrame:
+        """Return the vehicles map."""
+        from fleetflow_vehicles.vehicles import Vehicles  # noqa: PLC0415 - peers run without it
+
+        with closing(Vehicles(folder / "data" / "vehicles")) as vehicles:
+            rows = [json.loads(text) for _, text in vehicles.texts()]
+        return pl.DataFrame({name: [row[name] for row in rows] for name in COLUMNS}, schema=COLUMNS)
+
+    def account(self, given: Input, folder: Path) -> None:
+        """Raise WrongAnswer unless the ledger says that everything was read and what became of it."""
+        wanted = (given.pings + given.bad_lines, given.bad_lines)
+        found = counts(folder)
+        if (found[0], found[3]) != wanted or found[0] != sum(found[1:]):
+            raise WrongAnswer(
+                f"the ledger has (read, applied, superseded, quarantined) {found}, wanted {wanted}"
+            )
+
+
+def environment(folder: Path, alpha: Path | str = "", beta: str = "", **settings: object) -> dict[str, str]:
+    """Return the environment of a job whose home is `folder`; `settings` are TABLE_KEY=value."""
+    installed = {entry.name for entry in importlib.metadata.entry_points(group="fleetflow")}
+    variables = {**clean_environment(), "FLEETFLOW_HOME": str(folder), "FLEETFLOW_ALPHA_DIR": str(alpha)}
+    if "beta" in installed:
+        variables["FLEETFLOW_BETA_URL"] = beta
+    for key, value in settings.items():
+        variables[f"FLEETFLOW_{key.upper()}"] = str(value)
+    return variables
+
+
+def counts(folder: Path) -> tuple[int, int, int, int]:
+    """Return the ledger's account of all sources: read, applied, superseded, quarantined."""
+    from fleetflow.ledger.reader import Ledger  # noqa: PLC0415 - peers run without it
+
+    try:
+        by_source = Ledger(folder / "data" / "ledger").counts().values()
+    except sqlite3.OperationalError as error:
+        raise WrongAnswer(f"the ledger cannot be read: {error}") from error
+    return (
+        sum(count.read for count in by_source),
+        sum(count.applied for count in by_source),
+        sum(count.superseded for count in by_source),
+        sum(count.quarantined for count in by_source),
+    )

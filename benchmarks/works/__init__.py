@@ -1,0 +1,17 @@
+"""The works that are measured, in the order in which they are shown."""
+
+from benchmarks.works import backfill, everything, growth, idle, live, pages, restart
+from benchmarks.works.context import Context, Work
+
+WORKS: dict[str, Work] = {
+    "a": backfill.by_vehicle,
+    "b": backfill.interleaved,
+    "c": pages.measure,
+    "d": live.measure,
+    "e": everything.measure,
+    "f": growth.measure,
+    "g": idle.measure,
+    "h": restart.measure,
+}
+
+__all__ = ["WORKS", "Context", "Work"]
