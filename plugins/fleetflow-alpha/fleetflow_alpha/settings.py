@@ -26,7 +26,7 @@ class AlphaSettings(Settings):
         0.5, gt=0, le=60, description="seconds between two looks at the directory, when they are cheap"
     )
     scan_share: float = Field(
-        0.025,
+        0.02,
         gt=0,
         le=1,
         description="share of one core that looking may cost; in larger directories looks are further apart",
