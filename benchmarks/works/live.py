@@ -29,7 +29,7 @@ def measure(context: Context) -> Outcome:
     feed = Feed(RATE / 2, RATE / 2, VEHICLES, seconds)
     description = (
         f"{RATE:,.0f} pings/s for {seconds:.0f} s, half into {VEHICLES:,} files, half into a web service "
-        "with as many vehicles; from the ping being there to its record, or a newer one, being readable; default settings"
+        "with as many vehicles; from the ping being there to its record, or a newer one, being readable; default settings"  # noqa: E501
     )
     columns = ["source", "pings", *QUANTILES, "CPU (cores)", "peak (MiB)"]
     context.say(f"live, {seconds:.0f} s")

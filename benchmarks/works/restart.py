@@ -22,7 +22,7 @@ TIMES = 5
 def measure(context: Context) -> Outcome:
     """Measure work h."""
     description = (
-        f"a job with {KNOWN.vehicles:,} known vehicles in {KNOWN.files} files is started with one new line in "
+        f"a job with {KNOWN.vehicles:,} known vehicles in {KNOWN.files} files is started with one new line in "  # noqa: E501
         "one of them; from the start of the process to the record being readable"
     )
     columns = ["ended before by", "runs", "least (s)", "median (s)", "most (s)"]
