@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from fleetflow.config import Configuration
     from fleetflow.contracts.detector import Detector
+    from fleetflow.contracts.history import History
+    from fleetflow.contracts.notifier import Notifier
     from fleetflow.contracts.page import Page
+    from fleetflow.contracts.query import Query
     from fleetflow.contracts.rule import Rule
     from fleetflow.contracts.schema import Migration, PingSchema
     from fleetflow.contracts.sink import Sink
@@ -75,11 +78,36 @@ def fleetflow_sinks(configuration: Configuration) -> Sequence[Sink]:  # type: ig
 
 
 @hookspec
+def fleetflow_notifiers(configuration: Configuration) -> Sequence[Notifier]:  # type: ignore[empty-body]
+    """Return notifiers for events. Fires in each process that writes events, when it starts to.
+
+    Two notifiers of one name are refused.
+    """
+
+
+@hookspec
 def fleetflow_vehicles_map(configuration: Configuration) -> VehiclesMap:  # type: ignore[empty-body]
     """Open the vehicles map for reading, from any process. Exactly one plugin must offer it.
 
     Fires when the command line or the dashboard needs the map; a map that does not exist yet is opened
     as an empty one.
+    """
+
+
+@hookspec
+def fleetflow_history(configuration: Configuration) -> History:  # type: ignore[empty-body]
+    """Open the archive of pings for reading, from any process. At most one plugin may offer one.
+
+    Fires when the command line or the dashboard needs it; one that does not exist yet is opened as an empty
+    one.
+    """
+
+
+@hookspec
+def fleetflow_query(configuration: Configuration) -> Query:  # type: ignore[empty-body]
+    """Open what answers questions to the stores. At most one plugin may offer it.
+
+    Fires when the command line or the dashboard needs it.
     """
 
 

@@ -135,16 +135,21 @@ class Plugins:
 
     def only(self, hook: str, what: str, remedy: str, configuration: Configuration) -> Any:
         """Return the one answer to `hook`; none or two are refused."""
-        answers = self._answers(hook, {"configuration": configuration})
-        if not answers:
+        answer = self.at_most_one(hook, what, configuration)
+        if answer is None:
             raise PluginError(f"no installed plugin provides {what}, one is needed", remedy)
+        return answer
+
+    def at_most_one(self, hook: str, what: str, configuration: Configuration) -> Any | None:
+        """Return the one answer to `hook`, None when no plugin gives one; two are refused."""
+        answers = self._answers(hook, {"configuration": configuration})
         if len(answers) > 1:
             names = " and ".join(f'"{name}"' for name, _ in answers)
             raise PluginError(
                 f"{what} is provided by the plugins {names}, exactly one may",
                 f"disable all but one: FLEETFLOW_PLUGINS_DISABLED={answers[0][0]}",
             )
-        return answers[0][1]
+        return answers[0][1] if answers else None
 
 
 def _is_bug(error: Exception) -> bool:

@@ -9,4 +9,8 @@ Plain records and protocols, no behaviour: a plugin is written against these and
 - `detector`: turning pings into events
 - `sink`: making the outcome durable
 - `vehicles`: reading and updating the vehicles map
+- `notifier`: telling others of events
+- `history`: reading every ping that was archived
+- `query`: asking the stores questions
+- `page`: adding a page to the dashboard
 """

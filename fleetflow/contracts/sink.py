@@ -9,6 +9,8 @@ import polars as pl
 from fleetflow.contracts.detector import Event
 from fleetflow.contracts.payload import Notice, Reject, Span
 
+Role = Literal["pings", "rejects", "observer", "recorder"]
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -38,8 +40,8 @@ class ShardBatch:
     """What travels to one shard's sinks: the newest ping per vehicle, rejects, and the account of both.
 
     `pings`: columns of the schema, then `source` (String) and `received_at` (Float64, seconds since
-    1970); at most one row per VIN once conflated. `counts` holds per source the records read, and those
-    already superseded by a newer ping of the same vehicle on the way here.
+    1970); at most one row per VIN once conflated, which a recorder's are not. `counts` holds per source the
+    records read, and those already superseded by a newer ping of the same vehicle on the way here.
     For every source: `read == superseded + pings of that source + rejects of that source`.
     """
 
@@ -59,8 +61,8 @@ class SinkShard(Protocol):
 
         The sink of role `pings` returns applied and superseded, the one of role `rejects` returns
         quarantined, all others nothing. `settled` is what the sinks before this one returned, added to
-        what the batch brought. After a crash the last interval is written again: writing twice must
-        change nothing.
+        what the batch brought; empty for a recorder, which is given every valid ping in order of arrival.
+        After a crash the last interval is written again: writing twice must change nothing.
         """
         ...
 
@@ -78,9 +80,10 @@ class Sink(Protocol):
 
     name: str
     """Names its state in the recovery store: never changes."""
-    role: Literal["pings", "rejects", "observer"]
+    role: Role
     """Exactly one sink applies pings, exactly one keeps rejects; observers come after them, in order of
-    registration, the ledger last."""
+    name, the ledger last. Recorders are written in a step of their own, before conflation: they see every
+    valid ping, late and superseded ones too."""
 
     def open(self, shard: str, state: Any | None) -> SinkShard:
         """Open for one shard, with the state `snapshot` returned, or None for a fresh start."""

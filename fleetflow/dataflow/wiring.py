@@ -19,7 +19,7 @@ from fleetflow.dataflow.reading import Reading
 from fleetflow.dataflow.shaping import EXTRA_COLUMNS, Splitter, Validator, decode
 from fleetflow.dataflow.steps import ConflateLogic, DetectLogic
 from fleetflow.dataflow.stop import StopFlag
-from fleetflow.dataflow.writing import Writing
+from fleetflow.dataflow.writing import Recording, Writing, in_order, recorders
 from fleetflow.errors import PluginError
 from fleetflow.plugins import Plugins
 
@@ -31,7 +31,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 def build(plugins: Plugins, configuration: Configuration, stop: StopFlag) -> Dataflow:
     """Wire the dataflow of all active plugins.
 
-    Step ids are stored data: `read_<source>`, `detect`, `conflate`, `write`.
+    Step ids are stored data: `read_<source>`, `detect`, `record`, `conflate`, `write`.
     """
     plugins.require_sound()
     settings = configuration.table("flow", FlowSettings)
@@ -46,9 +46,10 @@ def build(plugins: Plugins, configuration: Configuration, stop: StopFlag) -> Dat
         "fleetflow_detectors", "detector", lambda item: item.name, configuration
     )
     sinks: list[Sink] = plugins.gather("fleetflow_sinks", "sink", lambda sink: sink.name, configuration)
+    writers, recording = in_order(sinks), recorders(sinks)
     columns = {**schema.columns, **EXTRA_COLUMNS}
     validate = Validator(rules)
-    split = Splitter(settings.shards, conflate=not detectors)
+    split = Splitter(settings.shards, conflate=not detectors and not recording)
 
     flow = Dataflow(FLOW_ID)
     decoded = []
@@ -62,12 +63,13 @@ def build(plugins: Plugins, configuration: Configuration, stop: StopFlag) -> Dat
     valid = op.map("validate", shaped, validate)
     keyed = op.flat_map("split", valid, split)
     seen = op.stateful_batch("detect", keyed, lambda state: DetectLogic(detectors, state))
+    op.output("record", seen, Recording(recording, settings.shards))
     latest = op.stateful_batch(
         "conflate",
         seen,
         lambda state: ConflateLogic(Conflator(settings.shards, settings.conflate_s), columns, state),
     )
-    op.output("write", latest, Writing(sinks, settings.shards))
+    op.output("write", latest, Writing(writers, settings.shards))
     return flow
 
 

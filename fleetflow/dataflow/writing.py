@@ -17,12 +17,12 @@ from fleetflow.dataflow.conflation import merge
 from fleetflow.dataflow.shaping import shard_name
 from fleetflow.errors import PluginError
 
-ROLES = ("pings", "rejects", "observer")
+ROLES = ("pings", "rejects", "observer", "recorder")
 STATE_VERSION = 1
 
 
 def in_order(sinks: Sequence[Sink]) -> list[Sink]:
-    """Return the sinks in the order in which they are written, the ledger last.
+    """Return all sinks but the recorders in the order in which they are written, the ledger last.
 
     Raises PluginError unless exactly one keeps pings and exactly one keeps rejects.
     """
@@ -36,14 +36,20 @@ def in_order(sinks: Sequence[Sink]) -> list[Sink]:
                 if role == "pings" and not names
                 else "see `fleetflow plugins`",
             )
-    return sorted(sinks, key=lambda sink: (ROLES.index(sink.role), sink.name == "ledger", sink.name))
+    writers = [sink for sink in sinks if sink.role != "recorder"]
+    return sorted(writers, key=lambda sink: (ROLES.index(sink.role), sink.name == "ledger", sink.name))
+
+
+def recorders(sinks: Sequence[Sink]) -> list[Sink]:
+    """Return the sinks that want every valid ping, by name."""
+    return sorted((sink for sink in sinks if sink.role == "recorder"), key=lambda sink: sink.name)
 
 
 class Writing(FixedPartitionedSink[ShardBatch, Any]):
-    """Writes each shard to all sinks."""
+    """Writes each shard to all of `sinks`, in their order, conflated."""
 
     def __init__(self, sinks: Sequence[Sink], shards: int) -> None:
-        self._sinks = in_order(sinks)
+        self._sinks = sinks
         self._shards = shards
 
     def list_parts(self) -> list[str]:
@@ -77,3 +83,18 @@ class _Shard(StatefulSinkPartition[ShardBatch, Any]):
     def close(self) -> None:
         for _, sink in self._sinks:
             sink.close()
+
+
+class _RecordedShard(_Shard):
+    def write_batch(self, values: list[ShardBatch]) -> None:
+        for batch in values:
+            for _, sink in self._sinks:
+                sink.write(batch, {})
+
+
+class Recording(Writing):
+    """Writes each shard to all recorders: every valid ping, in order of arrival."""
+
+    def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> _Shard:
+        """Open all recorders for one shard, each with its own part of the state."""
+        return _RecordedShard(self._sinks, for_part, resume_state)

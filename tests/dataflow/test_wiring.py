@@ -44,6 +44,7 @@ def test_step_ids_are_stored_data_and_do_not_change():
         "fleetflow.validate",
         "fleetflow.split",
         "fleetflow.detect",
+        "fleetflow.record",
         "fleetflow.conflate",
         "fleetflow.write",
     ]

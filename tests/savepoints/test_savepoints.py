@@ -18,7 +18,7 @@ from fleetflow.testing import MemoryQuarantine, MemorySink, MemorySource, csv_pa
 
 JOB = {
     "flow": "fleetflow",
-    "steps": [f"fleetflow.{name}" for name in ("read_memory", "detect", "conflate", "write")],
+    "steps": [f"fleetflow.{name}" for name in ("read_memory", "detect", "record", "conflate", "write")],
     "sources": {"memory": ["memory"]},
     "detectors": [],
     "sinks": ["memory", "memory_quarantine"],
