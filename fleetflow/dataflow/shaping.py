@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from fleetflow.contracts.schema import Decoded, PingSchema
 from fleetflow.contracts.sink import Counts, ShardBatch
 from fleetflow.contracts.source import Emission
 from fleetflow.dataflow.conflation import newest
+from fleetflow.dataflow.sharding import shard_name, shard_of, shards_of
 
 EXTRA_COLUMNS = {"source": pl.String(), "received_at": pl.Float64()}
 """What the core adds to the columns of the schema."""
@@ -29,16 +29,6 @@ class Shaped:
     spans: tuple[Span, ...]
     notices: tuple[Notice, ...]
     received_at: float
-
-
-def shard_of(key: str, shards: int) -> int:
-    """Return the shard of a VIN: CRC-32 of its UTF-8 bytes modulo `shards`; the same in every process."""
-    return zlib.crc32(key.encode("utf-8", "surrogatepass")) % shards
-
-
-def shard_name(shard: int) -> str:
-    """Return the key under which a shard travels and is stored."""
-    return f"{shard:04d}"
 
 
 def decode(schema: PingSchema, emissions: Sequence[Emission]) -> list[Shaped]:
@@ -143,11 +133,6 @@ class Splitter:
     def _parts(self, pings: pl.DataFrame) -> dict[int, pl.DataFrame]:
         if not pings.height:
             return {}
-        vins = pings["vin"] if self._conflate else pings["vin"].unique()
-        shards = pl.Series("_shard", [shard_of(vin, self._shards) for vin in vins.to_list()], pl.Int32)
-        if self._conflate:
-            keyed = pings.with_columns(shards)
-        else:
-            keyed = pings.join(pl.DataFrame([vins, shards]), on="vin", how="left", maintain_order="left")
+        keyed = pings.with_columns(shards_of(pings["vin"], self._shards).alias("_shard"))
         parts = keyed.partition_by("_shard", include_key=False, as_dict=True, maintain_order=True)
         return {int(key[0]): part for key, part in parts.items()}

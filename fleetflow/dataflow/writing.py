@@ -14,7 +14,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from fleetflow.contracts.sink import Counts, ShardBatch, Sink
 from fleetflow.dataflow.conflation import merge
-from fleetflow.dataflow.shaping import shard_name
+from fleetflow.dataflow.sharding import shard_name
 from fleetflow.errors import PluginError
 
 ROLES = ("pings", "rejects", "observer", "recorder")

@@ -5,7 +5,6 @@ from bytewax.visualize import to_rendered
 from fleetflow_ping.plugin import fleetflow_schema
 
 from fleetflow import plugins
-from fleetflow.dataflow.shaping import shard_name, shard_of
 from fleetflow.dataflow.stop import StopFlag
 from fleetflow.dataflow.wiring import build
 from fleetflow.dataflow.writing import in_order
@@ -48,12 +47,6 @@ def test_step_ids_are_stored_data_and_do_not_change():
         "fleetflow.conflate",
         "fleetflow.write",
     ]
-
-
-def test_shards_of_vehicles_are_stored_data_and_do_not_change():
-    vins = ["1N4AL21E08N529714", "2G4WY52M0W1425355", "", "ü"]
-    assert [shard_of(vin, 8) for vin in vins] == [1, 4, 0, 5]
-    assert shard_name(7) == "0007"
 
 
 @pytest.mark.parametrize(
