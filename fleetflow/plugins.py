@@ -26,6 +26,7 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 BUILTIN = {
     "core": "fleetflow.builtin.core",
     "rules": "fleetflow.builtin.rules",
+    "codes": "fleetflow.builtin.codes",
     "quarantine": "fleetflow.builtin.quarantine",
     "ledger": "fleetflow.builtin.ledger",
     "jobs": "fleetflow.builtin.jobs",
