@@ -17,12 +17,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Shared by all sessions; `tiles` is False where no server offers the built-in map's tiles."""
+    """Shared by all sessions; `tiles` is False where no server offers the built-in map's tiles.
+
+    Pages reach stores through `configuration` (`Ledger.of(configuration)`) and what plugins offer through
+    `plugins` (`plugins.at_most_one("fleetflow_history", ...)`).
+    """
 
     settings: UiSettings
     reader: FleetReader
     pages: Sequence[Page]
     tiles: bool
+    plugins: Plugins
+    configuration: Configuration
 
 
 def make(plugins: Plugins, configuration: Configuration, tiles: bool) -> Context:
@@ -36,4 +42,5 @@ def make(plugins: Plugins, configuration: Configuration, tiles: bool) -> Context
         )
 
     reader = FleetReader(open_map, settings.refresh_s).start()  # type: ignore[arg-type] # as the hook says
-    return Context(settings, reader, sorted(pages, key=lambda page: (page.order, page.url)), tiles)
+    ordered = sorted(pages, key=lambda page: (page.order, page.url))
+    return Context(settings, reader, ordered, tiles, plugins, configuration)

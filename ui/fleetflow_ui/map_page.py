@@ -20,6 +20,7 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
+from fleetflow_ui import shell
 from fleetflow_ui.basemap import ATTRIBUTION, TILE_SIZE, URL_TEMPLATE
 from fleetflow_ui.context import Context
 from fleetflow_ui.snapshot import EARTH_RADIUS_M, Fleet, mercator
@@ -44,13 +45,6 @@ PALETTE = {
     },
 }
 INK = {"light": "#1f2328", "dark": "#e6edf3"}
-STYLE = """
-<style>
-  html, body {{
-    margin: 0; height: 100%; background: {page}; color: {ink}; font-family: system-ui, sans-serif;
-  }}
-</style>
-"""
 
 
 class MapPage:
@@ -59,7 +53,8 @@ class MapPage:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._version = -1
-        self._colours = PALETTE[context.settings.theme]
+        self._theme = "dark" if context.settings.theme == "dark" else "light"
+        self._colours = PALETTE[self._theme]
         self.source = ColumnDataSource({**context.reader.fleet.columns, "fill": [], "alpha": []})
         self.headline = Div(sizing_mode="stretch_width", margin=(8, 14, 4, 14))
         self.root = column(self.headline, self._figure(), sizing_mode="stretch_both")
@@ -89,7 +84,7 @@ class MapPage:
         plot.grid.visible = False
         plot.toolbar.logo = None
         if self._context.tiles:
-            url = URL_TEMPLATE.format(theme=self._context.settings.theme)
+            url = URL_TEMPLATE.format(theme=self._theme)
             # Bokeh's default resolution is that of tiles of 256 pixels
             resolution = 2 * np.pi * EARTH_RADIUS_M / TILE_SIZE
             ground = WMTSTileSource(
@@ -144,32 +139,16 @@ class MapPage:
             said = f"{len(fleet):,} vehicles"
             if quiet_s > 10 * self._context.settings.refresh_s:
                 said += f" &middot; no news for {quiet_s:,.0f} s: has the job stopped?"
-        links = " ".join(
-            f'<a href="/{escape(page.url)}" style="color:inherit">{escape(page.title)}</a>'
-            for page in self._context.pages
-        )
-        ink = INK[self._context.settings.theme]
+        ink = INK[self._theme]
         return (
             f'<div style="display:flex;gap:18px;align-items:baseline;color:{ink}">'
-            f'<b style="font-size:17px">fleetflow</b> <nav>{links}</nav>'
             f'<span id="said" style="margin-left:auto">{said}</span></div>'
         )
 
 
 def build(document: Document, context: Context) -> None:
     """Fill a document for one session."""
+    frame = shell.dress(document, context, "dashboard", "Map")
     page = MapPage(context)
-    page.update()
-    theme = context.settings.theme
-    document.title = "fleetflow"
-    if theme == "dark":
-        document.theme = "dark_minimal"
-    document.template_variables["fleetflow_style"] = STYLE.format(page=PALETTE[theme]["page"], ink=INK[theme])
-    document.template = TEMPLATE
     document.add_root(page.root)
-    document.add_periodic_callback(page.update, int(context.settings.refresh_s * 1000))
-
-
-TEMPLATE = """
-{% block postamble %}{{ fleetflow_style }}<style>body > div { height: 100vh; }</style>{% endblock %}
-"""
+    frame.every(context.settings.refresh_s, page.update)

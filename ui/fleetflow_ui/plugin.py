@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,16 +23,28 @@ def fleetflow_settings() -> dict[str, type[BaseModel]]:
     return {"ui": UiSettings}
 
 
+PAGES = (
+    ("dashboard", "Map", "fleetflow_ui.map_page", 10),
+    ("vehicles", "Vehicles", "fleetflow_ui.vehicles_page", 20),
+    ("jobs", "Jobs", "fleetflow_ui.jobs_page", 30),
+    ("quality", "Quality", "fleetflow_ui.quality_page", 40),
+)
+"""URL, title, module with a function `build`, and order of the built-in pages."""
+
+
 @hookimpl
 def fleetflow_pages() -> Sequence[Page]:
-    """Return the map, the same way as any plugin adds a page."""
-    return [Page("dashboard", "Map", _map, order=10)]
+    """Return the built-in pages, the same way as any plugin adds one."""
+    return [
+        Page(url, title, functools.partial(_build, module), order)
+        for url, title, module, order in PAGES
+        if importlib.util.find_spec(module)
+    ]
 
 
-def _map(document: Any, context: Any) -> None:
-    from fleetflow_ui.map_page import build  # noqa: PLC0415 - Bokeh is slow to import
-
-    build(document, context)
+def _build(module: str, document: Any, context: Any) -> None:
+    # Bokeh is slow to import, and the command line asks for this hook too
+    importlib.import_module(module).build(document, context)
 
 
 @click.command("ui")

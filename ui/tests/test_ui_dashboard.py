@@ -17,10 +17,12 @@ from fleetflow_ui.plugin import fleetflow_pages
 from fleetflow_ui.settings import UiSettings
 from fleetflow_ui.snapshot import FleetReader, mercator
 
+from fleetflow import plugins
 from fleetflow.contracts.vehicles import Changes
 from fleetflow.errors import StoreError
 
 HOSTILE = "<script>x</script>"
+NO_PLUGINS = plugins.only_these(())
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
     "--headless",
@@ -66,7 +68,9 @@ def vehicles():
 
 @pytest.fixture
 def context(vehicles):
-    return Context(UiSettings(), FleetReader(lambda: vehicles, 1.0), fleetflow_pages(), tiles=True)
+    return Context(
+        UiSettings(), FleetReader(lambda: vehicles, 1.0), fleetflow_pages(), True, NO_PLUGINS, None
+    )
 
 
 def test_mercator_agrees_with_known_corners():
@@ -120,7 +124,7 @@ def test_a_map_that_cannot_be_read_is_said_as_text(vehicles):
     while not reader.fleet.problem and time.monotonic() < deadline:
         time.sleep(0.01)
     reader.stop()
-    page = MapPage(Context(UiSettings(), reader, fleetflow_pages(), tiles=True))
+    page = MapPage(Context(UiSettings(), reader, fleetflow_pages(), True, NO_PLUGINS, None))
     page.update()
     assert "layout 9 &lt;script&gt;" in page.headline.text
 
