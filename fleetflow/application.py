@@ -27,6 +27,8 @@ def load(
 
     Which plugins are disabled is itself a setting, so that one is read first, without the others' tables.
     """
+    # NumPy's linear algebra, which nothing here needs, would start threads that spin for a while
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     everything = plugins.load()
     models = everything.mapping("fleetflow_settings", "settings table")
     configuration = config.load(models, file, environment, flags)
@@ -50,8 +52,10 @@ def prepare(active: Plugins, configuration: Configuration, store: Path | None) -
     """Build the flow that this process is about to run: stopped by signals, its `store` made and locked."""
     from fleetflow.dataflow.stop import StopFlag  # noqa: PLC0415 - keeps commands that need no flow quick
     from fleetflow.dataflow.wiring import build  # noqa: PLC0415
+    from fleetflow.memory import keep_freed_blocks  # noqa: PLC0415
     from fleetflow.recovery import StoreLock, ensure_store  # noqa: PLC0415
 
+    keep_freed_blocks()
     stop = StopFlag()
     flow = build(active, configuration, stop)
     if store is not None:

@@ -7,8 +7,6 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urljoin, urlsplit, urlunsplit
 
-from requests.utils import requote_uri
-
 HIDDEN = "***"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 RESERVED = frozenset({"since", "limit"})
@@ -73,7 +71,10 @@ def parse(url: str) -> Address:
     hidden = [value for name, value in members if value and _SECRET_MEMBER.search(name)]
     # as they are written in the URL, and as they are sent
     hidden += [raw for name, raw in _pairs(parts.query) if _SECRET_MEMBER.search(unquote(name))]
-    hidden += [quote(value, safe="") for value in hidden] + [requote_uri(value) for value in hidden]
+    if hidden:
+        from requests.utils import requote_uri  # noqa: PLC0415 - slow to import, and seldom needed
+
+        hidden += [quote(value, safe="") for value in hidden] + [requote_uri(value) for value in hidden]
     secrets = [parts.username, parts.password, user, password] if parts.password else [parts.username, user]
     return Address(
         resource=urlunsplit((scheme, netloc, path, _hide(parts.query), "")),
