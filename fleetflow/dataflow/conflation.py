@@ -9,19 +9,27 @@ import polars as pl
 from fleetflow.contracts.sink import Counts, ShardBatch
 
 ORDER = ("time", "sequence", "latitude", "longitude")
-"""Newest is the greatest by time and sequence. Position decides between two pings of one time and
-sequence (two files, two services), so that the result does not depend on the order of arrival."""
+"""Newest is the greatest by time and sequence. Between two pings of one time and sequence (two files, two
+services) the position decides, then the source, then the JSON text of the other fields: as in the vehicles
+map, so that the result does not depend on the order of arrival."""
 
 
 def newest(pings: pl.DataFrame) -> pl.DataFrame:
     """Return the newest row per VIN, in no particular order. Associative and idempotent."""
     if pings.height < 2:
         return pings
+    # cheap, and most of the work where the lines of a vehicle stand together: a ping that is followed by a
+    # later one of its vehicle is not the newest
+    followed = (pl.col("vin") == pl.col("vin").shift(-1)) & (pl.col("time") < pl.col("time").shift(-1))
+    pings = pings.filter(~followed.fill_null(False))
     # almost always this leaves one row per vehicle, so the exact order is decided on few rows
     latest = pings.filter(pl.col("time") == pl.col("time").max().over("vin"))
     if latest["vin"].n_unique() == latest.height:
         return latest
-    order = [*ORDER, *(["source"] if "source" in latest.columns else [])]
+    others = [name for name in latest.columns if name not in {*ORDER, "vin", "source", "received_at"}]
+    order: list[pl.Expr] = [pl.col(name) for name in (*ORDER, "source") if name in latest.columns]
+    if others:
+        order.append(pl.struct(others).struct.json_encode())
     return latest.sort(order, maintain_order=True).unique("vin", keep="last")
 
 

@@ -28,6 +28,8 @@ PYTHON_TYPES: dict[pl.DataType | type[pl.DataType], Any] = {
 }
 """The types a field may have, with what JSON must hold for it."""
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that it cannot read; the last for arrays in arrays in arrays."""
 INT64 = range(-(2**63), 2**63)
 
 
@@ -61,7 +63,7 @@ class JsonDecoder:
                 page = self._page.decode(payload.data)
                 frame_fits(page)
                 count = len(page)
-            except (msgspec.DecodeError, UnicodeDecodeError, OverflowError):
+            except (*UNREADABLE, OverflowError):
                 page, refused, count = self._one_by_one(payload)
                 rejects.extend(refused)
             records.append(count)
@@ -81,7 +83,7 @@ class JsonDecoder:
     def _one_by_one(self, payload: Payload) -> tuple[list[Any], list[Reject], int]:
         try:
             elements = self._raw.decode(payload.data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             reason = f"not a JSON array of objects: {error}"
             return [], [Reject(whole(payload), MALFORMED, reason, payload.received_at)], 1
         good, refused = [], []
@@ -91,7 +93,7 @@ class JsonDecoder:
                 ping = self._element.decode(raw)
                 frame_fits([ping])
                 good.append(ping)
-            except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
+            except (*UNREADABLE, OverflowError) as error:
                 start = _sequence_of(raw)
                 if start is None:
                     # without a sequence of its own its place is the page, and its number in the page
@@ -133,7 +135,7 @@ class _Sequenced(msgspec.Struct):
 def _sequence_of(raw: bytes) -> int | None:
     try:
         return msgspec.json.decode(raw, type=_Sequenced).sequence
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 

@@ -48,6 +48,14 @@ def test_newest_is_the_greatest_of_each_vehicle(rows):
     assert {row["vin"]: row for row in newest(frame(rows)).iter_rows(named=True)} == expected
 
 
+@given(st.permutations([["P0171"], [], ["P0300", "P0171"], ["P0171"]]))
+def test_pings_that_differ_in_codes_alone_have_one_newest_whatever_the_order(codes):
+    same = frame([("A", 1.0, 3.0, 10.0, 0, "alpha", 0.0)] * len(codes))
+    found = newest(same.with_columns(pl.Series("obd_codes", codes, pl.List(pl.String))))
+    # the greatest by JSON text: `]` comes after `"`
+    assert found["obd_codes"].to_list() == [[]]
+
+
 def batch(rows):
     counts = {}
     for row in rows:
