@@ -29,6 +29,9 @@ LONG_AGO_S = 60.0
 """A directory changed so long ago, by this machine's clock, is not changing within its clock's last tick."""
 
 _NOT_A_FILE = Look(0, -1, 0, 0)
+_EXPECTED = Look(0, -2, 0, 0)
+"""In place of the look of a file that the partition knows, before the first one."""
+
 Hints = dict[str, Look | None]
 """Files that changed, with their look; None: the file is gone."""
 
@@ -39,7 +42,7 @@ class Shard:
     def __init__(self, names: list[str]) -> None:
         self.lock = threading.Lock()
         self.scanning = threading.Lock()
-        self.looks: dict[str, Look] = dict.fromkeys(names, NEVER)
+        self.looks: dict[str, Look] = dict.fromkeys(names, _EXPECTED)
         self.arrivals: list[str] = []
         self.hints: Hints = {}
         self.news: list[str] = []
@@ -50,7 +53,7 @@ class Shard:
         with self.scanning:
             with self.lock:
                 arrivals, self.arrivals = self.arrivals, []
-            looks, hints = self.looks, Hints()
+            looks, hints, unseen = self.looks, Hints(), []
             for name in arrivals:
                 looks.setdefault(name, NEVER)
             ask = os.stat
@@ -58,7 +61,11 @@ class Shard:
                 try:
                     found = ask(name, dir_fd=fd)
                 except (FileNotFoundError, NotADirectoryError):
-                    hints[name] = None
+                    if old is NEVER:
+                        # nobody heard of it: a link to nowhere, which must not be news at every look
+                        unseen.append(name)
+                    else:
+                        hints[name] = None
                     continue
                 except OSError as error:
                     # no file looks like this: the partition will meet the same error and report it
@@ -71,6 +78,8 @@ class Shard:
                             continue
                         look = _NOT_A_FILE
                     hints[name] = look
+            for name in unseen:
+                del looks[name]
             self._keep(hints)
             self.looked = True
 
@@ -110,6 +119,7 @@ class Scanner:
         self._mark_seen = self._listed = -1e9
         self._opened = self._listed_for = 0
         self._trouble = ""
+        self._looks_begun = self._look_told = 0
 
     def open(self, number: int, names: list[str]) -> None:
         """Begin to look for the files of partition `number`; `names` are those it already knows."""
@@ -192,10 +202,13 @@ class Scanner:
             stop.wait(pause)
 
     def _look(self, numbers: list[int]) -> None:
+        with self._lock:
+            self._looks_begun += 1
+            look = self._looks_begun
         try:
             fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
-            self._tell(error.strerror or str(error))
+            self._tell(look, error.strerror or str(error))
             return
         try:
             self._list(fd)
@@ -204,14 +217,18 @@ class Scanner:
                 if shard is not None:
                     shard.look(fd)
         except OSError as error:
-            self._tell(error.strerror or str(error))
+            self._tell(look, error.strerror or str(error))
         else:
-            self._tell("")
+            self._tell(look, "")
         finally:
             os.close(fd)
 
-    def _tell(self, trouble: str) -> None:
+    def _tell(self, look: int, trouble: str) -> None:
         with self._lock:
+            # of looks that overlap, the one that began last knows best whether the directory is there
+            if look < self._look_told:
+                return
+            self._look_told = look
             if trouble == self._trouble or not self._shards:
                 return
             self._trouble = trouble

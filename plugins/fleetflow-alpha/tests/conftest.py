@@ -46,6 +46,14 @@ class Reader:
             payloads += self.poll(max_bytes)
         return payloads
 
+    def settle(self) -> None:
+        """Wait until the thread has looked once; with `poll_s=60` it rests from then on."""
+        self.drain()
+        deadline = time.monotonic() + DEADLINE_S
+        while self.partition.next_poll_s() < 1:
+            assert time.monotonic() < deadline
+            self.poll()
+
     def noticed(self, kind: str) -> list[Notice]:
         """Return the notices of a kind."""
         return [notice for notice in self.notices if notice.kind == kind]

@@ -131,6 +131,13 @@ def test_what_is_not_a_file_is_passed_over(
         assert told(reader) == []
 
 
+def test_link_to_nowhere_is_not_news_at_every_look(tmp_path: Path, folder: Path, read: Any) -> None:
+    reader = read(poll_s=60)
+    reader.settle()
+    (folder / "nowhere.csv").symlink_to(tmp_path / "nowhere")
+    assert reader.partition.caught_up()
+
+
 def test_circle_of_links_is_told_as_unreadable(folder: Path, read: Any) -> None:
     (folder / "a.csv").symlink_to(folder / "b.csv")
     (folder / "b.csv").symlink_to(folder / "a.csv")
@@ -152,8 +159,9 @@ def test_file_that_became_a_directory_counts_as_deleted(folder: Path, read: Any)
 
 def test_file_that_vanishes_before_it_is_opened_is_no_error(folder: Path, read: Any) -> None:
     path = folder / "A.csv"
-    path.write_bytes(b"one\n")
     reader = read(poll_s=60)
+    reader.settle()
+    path.write_bytes(b"one\n")
     assert not reader.partition.caught_up()
     path.unlink()
     assert reader.drain() == []
