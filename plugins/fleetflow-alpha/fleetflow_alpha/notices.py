@@ -81,6 +81,10 @@ class Notices:
         how = f"renamed to {rotated_to}, and read there" if rotated_to else "deleted"
         self._file("deleted", f"{resource} was {how}; {_never_read(unread)}", resource, unread=unread)
 
+    def shortened(self, resource: str, unread: int) -> None:
+        """A file lost bytes at its end that were never read; what was read of it is still there."""
+        self._file("truncated", f"{resource} was truncated; {_never_read(unread)}", resource, unread=unread)
+
     def other_content(self, before: str, after: str, unread: int, truncated: bool, rotated_to: str) -> None:
         """A file holds other content than what was read of it: it is read from 0 as the resource `after`."""
         how = "truncated" if truncated else "replaced"

@@ -133,8 +133,9 @@ class AlphaPartition:
             return
         state.deleted_at = 0
         self._deleted.pop(name, None)
-        if look.inode == state.look.inode and look.size >= state.offset:
-            state.size = look.size
+        if look.inode == state.look.inode:
+            # only growth: what a shorter file lost is judged when it is visited
+            state.size = max(state.size, look.size)
         self._count(state, look.size - state.searched)
         self._pending[name] = state
 
@@ -148,11 +149,11 @@ class AlphaPartition:
         else:
             self._delete(state)
 
-    def _delete(self, state: FileState, rotated_to: str = "") -> None:
+    def _delete(self, state: FileState) -> None:
         unread = max(0, state.size - state.offset)
-        self._notices.deleted(resource(state.key, state.generation), unread, to_key(rotated_to))
+        self._notices.deleted(resource(state.key, state.generation), unread, to_key(state.rotated_to))
         self._count(state, 0)
-        state.failures = 0
+        state.failures, state.rotated_to = 0, ""
         if not state.offset and state.generation == 1:
             self._forget(state)
             return
@@ -191,21 +192,28 @@ class AlphaPartition:
 
     def _read(self, fd: int, state: FileState, look: Look, left: int, payloads: list[Emission]) -> int:
         block = self._settings.block_bytes
+        # what was looked through after the last newline is no data yet: only bytes beyond it can be lost
+        lost = state.size - look.size if state.searched < state.size else 0
         looked = self._go_on(fd, state, look, left)
         if looked is not None:
             return looked
-        if look.size < state.searched:
-            state.searched = state.offset
         lines = reading.read_lines(fd, state, look.size, min(left, block), block)
         tail = reading.matching_tail(fd, state)
         if tail is None:
-            self._other_content(state, look)
+            if state.alias:
+                self._end_alias(state)
+            else:
+                self._replace(state, look)
             return lines.looked
+        if lost > 0:
+            self._notices.shortened(resource(state.key, state.generation), lost)
         if state.failures:
             self._notices.recovered(resource(state.key, state.generation))
             state.failures = 0
         if look != state.look:
             state.quiet_since = self._began
+        if look.inode != state.look.inode:
+            state.rotated_to = ""
         state.look = look
         state.size = lines.searched if lines.ended else look.size
         if lines.data:
@@ -222,18 +230,17 @@ class AlphaPartition:
         Returns None if so; else, or while that is being found out, the bytes looked through for it.
         """
         moved = self._settings.trust_inode and state.look.inode not in (0, look.inode)
-        if look.size < state.offset or (state.alias and moved):
-            self._other_content(state, look)
+        if state.alias:
+            if moved or look.size < state.offset:
+                self._lost_alias(state)
+                return 0
+        elif moved and not state.rotated_to and self._was_rotated(state):
+            # even if the new file goes on where the old one was left: it may lack what was written since
+            self._pending[state.name] = state
             return 0
-        if not state.offset:
-            if moved and self._was_rotated(state):
-                self._pending[state.name] = state
-                return 0
-            if look.size < state.size:
-                self._other_content(state, look)
-                return 0
-            if moved:
-                state.searched = 0
+        elif look.size < state.offset or (moved and not state.offset and state.searched < state.size):
+            self._replace(state, look)
+            return 0
         elif moved and state.offset > state.head_bytes:
             want = max(left, SMALL_READ)
             same = reading.compare(fd, state, look.inode, want, self._settings.block_bytes)
@@ -241,8 +248,10 @@ class AlphaPartition:
                 self._pending[state.name] = state
                 return want
             if not same:
-                self._other_content(state, look)
+                self._replace(state, look)
                 return 0
+        if moved or look.size < state.searched:
+            state.searched = state.offset
         return None
 
     def _payload(self, state: FileState, start: int, data: bytes) -> Payload:
@@ -286,42 +295,40 @@ class AlphaPartition:
             found = (Path(self._scanner.directory) / other).stat()
         except OSError:
             return False
-        # nothing was read that could be compared: only the untouched file is believed to be the same one
-        untouched = (found.st_size, found.st_mtime_ns) == (state.look.size, state.look.mtime_ns)
-        if (
-            found.st_ino != state.look.inode
-            or found.st_size < state.offset
-            or not (state.offset or untouched)
-        ):
+        if found.st_ino != state.look.inode or found.st_size < state.offset:
+            return False
+        if not state.offset and not _is_rotation(state, other, found.st_size, found.st_mtime_ns):
             return False
         state.alias, state.quiet_since = other, self._began
         self._rotating.add(state.name)
         return True
 
+    def _lost_alias(self, state: FileState) -> None:
+        """The rotated file is not where it was: it may have been renamed once more."""
+        if self._was_rotated(state):
+            self._pending[state.name] = state
+        else:
+            self._end_alias(state)
+
     def _end_alias(self, state: FileState) -> None:
         """The rotated file is finished, or lost: go on with what bears its name now, if anything does."""
-        other, state.alias = state.alias, ""
+        state.rotated_to, state.alias = state.alias, ""
         self._rotating.discard(state.name)
         self._pending.pop(state.name, None)
         if state.present:
-            self._replace(state, None, other)
-        else:
-            self._delete(state, other)
-
-    def _other_content(self, state: FileState, look: Look) -> None:
-        """The file does not begin with the bytes that were read."""
-        if state.alias:
-            self._end_alias(state)
-        elif look.inode != state.look.inode and self._was_rotated(state):
             self._pending[state.name] = state
         else:
-            self._replace(state, look)
+            self._delete(state)
 
-    def _replace(self, state: FileState, look: Look | None, rotated_to: str = "") -> None:
-        """Begin the next generation; one of which nothing was emitted keeps its number."""
+    def _replace(self, state: FileState, look: Look) -> None:
+        """The file does not begin with what was read: begin the next generation.
+
+        One of which nothing was emitted keeps its number.
+        """
         before = resource(state.key, state.generation)
         unread = max(0, state.size - state.offset)
-        truncated = look is not None and look.inode == state.look.inode and look.size < state.size
+        truncated = look.inode == state.look.inode and look.size < state.size
+        rotated_to = state.rotated_to
         state.begin(look)
         after = resource(state.key, state.generation)
         self._notices.other_content(before, after, unread, truncated, to_key(rotated_to))
@@ -332,7 +339,7 @@ class AlphaPartition:
     def _vanished(self, state: FileState) -> None:
         """The file was gone when it was opened: the next look at the directory tells for certain."""
         if state.alias:
-            self._end_alias(state)
+            self._lost_alias(state)
         else:
             self._count(state, 0)
 
@@ -353,6 +360,18 @@ class AlphaPartition:
         self._behind += behind - state.behind
         self._behind_files += (behind > 0) - (state.behind > 0)
         state.behind = behind
+
+
+def _is_rotation(state: FileState, other: str, size: int, mtime_ns: int) -> bool:
+    """Judge a file of which nothing was emitted, so that no content can be compared.
+
+    Its inode number alone may have been given to another file since. It is the same one if it was not
+    written to, or if its new name tells of the old one, as `A.csv.1` and `A.old` do.
+    """
+    if (size, mtime_ns) == (state.look.size, state.look.mtime_ns):
+        return True
+    # a hidden one is rather the next version on its way to replace the file
+    return Path(state.name).stem in other and (not other.startswith(".") or state.name.startswith("."))
 
 
 def _deleted_at(state: FileState) -> int:

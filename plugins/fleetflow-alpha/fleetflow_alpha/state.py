@@ -69,6 +69,8 @@ class FileState:
     """A comparison under way with a file of another inode: inode, bytes compared, their CRC-32."""
     alias: str = ""
     """The name that the file was rotated to while bytes of it were unread."""
+    rotated_to: str = ""
+    """The name under which the file was found and read to its end; what bears its own name is to be judged."""
     quiet_since: float = 0.0
     """Since when (monotonic) nothing was written to `alias`."""
 
@@ -77,18 +79,17 @@ class FileState:
         """Return the state of a file of which nothing was read."""
         return cls(name, to_key(name))
 
-    def begin(self, look: Look | None) -> None:
+    def begin(self, look: Look) -> None:
         """Start the next generation: other content under the same name, read from 0.
 
-        `look` is None while the new content was not looked at. A generation of which nothing was emitted
-        keeps its number.
+        A generation of which nothing was emitted keeps its number.
         """
-        look = look or NEVER
         self.generation += self.offset > 0
         self.offset = self.crc = self.searched = 0
         self.head_bytes = self.head_crc = self.tail_bytes = self.tail_crc = 0
         self.look, self.size = look, look.size
-        self.told_long, self.compared, self.alias = False, (0, 0, 0), ""
+        self.told_long, self.compared = False, (0, 0, 0)
+        self.alias = self.rotated_to = ""
 
     def pack(self) -> tuple[int, ...]:
         """Return what is stored: numbers only."""

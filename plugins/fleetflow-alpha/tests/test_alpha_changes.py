@@ -220,11 +220,65 @@ def test_deleted_empty_file_is_not_remembered(folder: Path, read: Any) -> None:
     assert reader.stored()["files"] == {}
 
 
+def test_file_that_came_back_is_not_forgotten(folder: Path, read: Any) -> None:
+    reader = read(remember_deleted=1)
+    for name in ("A.csv", "A.csv", "B.csv", "C.csv"):
+        (folder / name).write_bytes(b"one\n")
+        reader.drain()
+        (folder / name).unlink()
+        reader.drain()
+        if name == "A.csv":
+            (folder / name).write_bytes(b"one\n")
+            reader.drain()
+    assert set(reader.stored()["files"]) == {"A.csv", "C.csv"}
+    assert len([payload for payload in reader.payloads if payload.resource == "A.csv"]) == 1
+
+
+def test_file_of_which_nothing_was_emitted_keeps_its_resource(
+    folder: Path, read: Any, overwrite: Any, content: Any
+) -> None:
+    (folder / "A.csv").write_bytes(b"half")
+    reader = read()
+    reader.drain()
+    overwrite(folder / "A.csv", b"h")
+    reader.drain()
+    overwrite(folder / "A.csv", b"hole\n")
+    assert content(reader.drain()) == {"A.csv": b"hole\n"}
+    assert told(reader) == []
+    renamed_over(folder / "A.csv", b"other\n")
+    assert content(reader.drain()) == {"A.csv~2": b"other\n"}
+
+
+def test_file_that_loses_unread_lines_tells_so(folder: Path, read: Any, content: Any) -> None:
+    path = folder / "A.csv"
+    path.write_bytes(LONG)
+    reader = read()
+    reader.until(lambda: len(reader.payloads) > 0, 10_000)
+    os.truncate(path, 30_000)
+    reader.drain()
+    assert content(reader.payloads) == {"A.csv": LONG[:30_000][: LONG[:30_000].rfind(b"\n") + 1]}
+    (notice,) = reader.noticed("truncated")
+    assert notice.data == {"resource": "A.csv", "unread": len(LONG) - 30_000}
+
+
+def test_other_file_that_took_over_an_inode_is_not_read(
+    folder: Path, read: Any, overwrite: Any, content: Any
+) -> None:
+    (folder / "A.csv").write_bytes(b"half")
+    reader = read()
+    reader.drain()
+    (folder / "A.csv").rename(folder / "X.tmp")
+    overwrite(folder / "X.tmp", b"nothing of alpha's\n")
+    (folder / "A.csv").write_bytes(b"one\n")
+    reader.drain()
+    assert content(reader.payloads) == {"A.csv": b"one\n"}
+
+
 def test_many_deleted_files_are_summed_up(folder: Path, read: Any) -> None:
     for number in range(30):
         (folder / f"{number}.csv").write_bytes(b"one\ntwo")
     reader = read(poll_s=60)
-    reader.drain()
+    reader.settle()
     for path in folder.iterdir():
         path.unlink()
     reader.drain()
@@ -296,10 +350,49 @@ def test_file_rotated_while_nobody_looked_is_found_after_a_resume(
     assert content(first + read(reader.stored()).drain()) == {"A.csv": b"one\ntwo\n", "A.csv~2": b"eins\n"}
 
 
-def test_untouched_file_rotated_before_it_was_read_is_not_lost(folder: Path, read: Any, content: Any) -> None:
+def test_rotated_file_is_read_even_if_its_successor_begins_alike(
+    folder: Path, read: Any, content: Any
+) -> None:
     path = folder / "A.csv"
     path.write_bytes(b"one\n")
     reader = read()
+    reader.drain()
+    append(path, b"two\n")
+    path.rename(folder / "A.csv.1")
+    path.write_bytes(b"one\neins\n")
+    reader.drain()
+    assert content(reader.payloads) == {"A.csv": b"one\ntwo\n", "A.csv~2": b"one\neins\n"}
+
+
+def test_backup_of_a_file_that_goes_on_is_no_rotation(folder: Path, read: Any, content: Any) -> None:
+    path = folder / "A.csv"
+    path.write_bytes(b"one\n")
+    reader = read()
+    reader.drain()
+    path.rename(folder / "A.csv~")
+    path.write_bytes(b"one\ntwo\n")
+    reader.drain()
+    assert content(reader.payloads) == {"A.csv": b"one\ntwo\n"}
+    assert told(reader) == []
+
+
+def test_half_line_that_was_completed_and_rotated_is_not_lost(folder: Path, read: Any, content: Any) -> None:
+    path = folder / "A.csv"
+    path.write_bytes(b"on")
+    reader = read()
+    reader.drain()
+    append(path, b"e\n")
+    path.rename(folder / "A.csv.1")
+    path.write_bytes(b"eins\n")
+    reader.drain()
+    assert content(reader.payloads) == {"A.csv": b"one\n", "A.csv~2": b"eins\n"}
+
+
+def test_untouched_file_rotated_before_it_was_read_is_not_lost(folder: Path, read: Any, content: Any) -> None:
+    path = folder / "A.csv"
+    reader = read(poll_s=60)
+    reader.settle()
+    path.write_bytes(b"one\n")
     # a look has found the file, nothing of it was read yet
     assert not reader.partition.caught_up()
     path.rename(folder / "A.csv.1")
