@@ -7,9 +7,12 @@ does not fit is taken apart: that element is rejected with its own bytes, the ot
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from fleetflow.contracts.payload import Payload, Place, Reject
@@ -70,8 +73,10 @@ class JsonDecoder:
             pings.extend(page)
             origins.extend([index] * len(page))
         frame = pl.DataFrame(
-            {name: [getattr(ping, name) for ping in pings] for name in self._columns},
-            schema=self._columns,
+            [
+                _series(name, dtype, list(map(attrgetter(name), pings)))
+                for name, dtype in self._columns.items()
+            ]
         )
         sequences = frame["sequence"]
 
@@ -126,6 +131,17 @@ class JsonDecoder:
         raise LookupError(
             f"sequence {sequence} is not in {payload.resource} [{payload.start}, {payload.end})"
         )
+
+
+def _series(name: str, dtype: pl.DataType, values: list[Any]) -> pl.Series:
+    if dtype != pl.List(pl.String):
+        return pl.Series(name, values, dtype)
+    # Polars takes a list of lists apart in Python, one by one: 10 times slower than putting them together
+    rows = np.repeat(np.arange(len(values), dtype=np.uint32), list(map(len, values)))
+    items = pl.Series(name, list(chain.from_iterable(values)), pl.String)
+    filled = pl.DataFrame([pl.Series("row", rows), items]).group_by("row", maintain_order=True).agg(name)
+    every = pl.DataFrame({"row": np.arange(len(values), dtype=np.uint32)})
+    return every.join(filled, on="row", how="left", maintain_order="left")[name].fill_null([])
 
 
 class _Sequenced(msgspec.Struct):

@@ -3,6 +3,8 @@
 import json
 
 from fleetflow_ping.plugin import fleetflow_schema
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fleetflow.contracts.payload import Payload
 
@@ -23,6 +25,12 @@ def test_elements_become_pings_with_their_places():
     assert decoded.pings["obd_codes"].to_list() == [["P0171"]] * 3
     assert decoded.records == [1, 2]
     assert [json.loads(place.raw)["sequence"] for place in decoded.locate([2, 0])] == [6, 4]
+
+
+@given(st.lists(st.lists(st.text(max_size=5), max_size=3), max_size=9))
+def test_codes_stay_with_their_ping(codes):
+    pings = [{**PING, "sequence": number, "obd_codes": words} for number, words in enumerate(codes)]
+    assert SCHEMA.decode([page(pings)]).pings["obd_codes"].to_list() == codes
 
 
 def test_missing_codes_are_none_at_all():
