@@ -52,7 +52,22 @@ class Page:
 
     def element(self, index: int) -> bytes:
         """Return the bytes of one element, as they came."""
+        if index == len(self.sequences) - 1:
+            last = self._last()
+            if last is not None:
+                return last
         return bytes(_ELEMENTS.decode(self.data)[index])
+
+    def _last(self) -> bytes | None:
+        """Return the last element without reading the others; None when its beginning is not sure."""
+        start, end = self.data.rfind(b"{"), self.data.rfind(b"}") + 1
+        raw = self.data[start:end]
+        before, after = self.data[max(0, start - 16) : start].rstrip()[-1:], self.data[end:].strip()
+        if before not in {b"[", b","} or after != b"]":
+            return None
+        # what stands in a string has its quotes escaped, and what is nested is followed by more than an
+        # end: neither can be read as an object with this sequence
+        return raw if _sequence_of(raw) == self.sequences[-1] is not None else None
 
     def mark(self, index: int) -> Mark:
         """Return sequence and fingerprint of an element that has a usable sequence.
@@ -96,7 +111,9 @@ def read(body: bytes) -> Page:
     except _UNREADABLE:
         pass
     else:
-        return Page(body, [_usable(sequence) for sequence in sequences])
+        if sequences and not (min(sequences) >= 0 and max(sequences) <= LARGEST):  # type: ignore[type-var] # no None yet
+            sequences = [_usable(sequence) for sequence in sequences]
+        return Page(body, sequences)
     try:
         elements = _ELEMENTS.decode(body)
     except _UNREADABLE:
@@ -149,7 +166,7 @@ def _usable(sequence: int | None) -> int | None:
     return sequence if sequence is not None and 0 <= sequence <= LARGEST else None
 
 
-def _sequence_of(element: msgspec.Raw) -> int | None:
+def _sequence_of(element: bytes | msgspec.Raw) -> int | None:
     try:
         return _usable(_SEQUENCE.decode(element).sequence)
     except _UNREADABLE:
