@@ -1,0 +1,261 @@
+"""Decides who is speeding, and tells when that changes.
+
+A window of `window_s` ends every `slide_s` of event time, at whole multiples since 1970, and holds the fixes
+in (end - window, end]. It is evaluated once the vehicle's newest ping is `lateness_s` past its end, if a fix
+lies in its last slide: otherwise it tells nothing new. A ping that comes after the first window it is in was
+evaluated is too late and counts in none. So the outcome is a function of the order in which a vehicle's pings
+arrive, and only as far as some were too late: not of batches, other vehicles, clocks, or workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from fleetflow.contracts.detector import Event
+from fleetflow_speed.fixes import TIME_BITS, TIME_MASK, Fixes, Numbering, fixes_of, groups, grown, sizes
+from fleetflow_speed.geodesy import Floats, Integers
+from fleetflow_speed.odometer import NEVER, Odometer, Windows, slots_of
+from fleetflow_speed.pending import Pending
+from fleetflow_speed.settings import SpeedSettings
+
+STATE_VERSION = 1
+
+
+class SpeedDetector:
+    """Makes `speeding` and `speeding_ended` events. See `fleetflow.contracts.detector`."""
+
+    name = "speed"
+
+    def __init__(self, settings: SpeedSettings) -> None:
+        self._settings = settings
+
+    def open(self, state: Any | None) -> SpeedShard:
+        """Open one shard; from the empty state a vehicle is not speeding until a window says so."""
+        return SpeedShard(self._settings, state)
+
+
+class SpeedShard:
+    """The vehicles of one shard, in columns: a vehicle is its number."""
+
+    def __init__(self, settings: SpeedSettings, state: Mapping[str, Any] | None) -> None:
+        self._settings = settings
+        self._slide_ms = round(settings.slide_s * 1000)
+        self._lateness_ms = round(settings.lateness_s * 1000)
+        self._numbering = Numbering()
+        self._newest: Integers = np.zeros(0, np.int64)
+        self._speeding: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._pending = Pending()
+        self._odometer = Odometer(
+            round(settings.window_s / settings.slide_s), self._slide_ms, round(settings.min_span_s * 1000)
+        )
+        if state is not None:
+            self._load(state)
+
+    def on_pings(self, pings: pl.DataFrame) -> Sequence[Event]:
+        """Take a batch; costs what its own vehicles hold. Events are in order of vehicle and time."""
+        fixes = fixes_of(pings, self._numbering)
+        if fixes is None:
+            return []
+        self._fit()
+        due = self._take_in(fixes)
+        if not len(due):
+            return []
+        vehicles, time, latitude, longitude = self._closed(due)
+        if not len(vehicles):
+            return []
+        windows = self._odometer.drive(vehicles, time, latitude, longitude)
+        return [
+            self._event(
+                self._numbering.vins[windows.vehicle[i]],
+                speeding,
+                float(windows.speed_kmh[i]),
+                int(windows.slot[i]),
+                int(time[row]),
+                float(latitude[row]),
+                float(longitude[row]),
+            )
+            for i, speeding in self._changes(windows)
+            for row in (windows.last[i],)
+        ]
+
+    def _fit(self) -> None:
+        vehicles = len(self._numbering.vins)
+        self._newest = grown(self._newest, vehicles, NEVER)
+        self._speeding = grown(self._speeding, vehicles, False)
+        self._pending.fit(vehicles)
+        self._odometer.fit(vehicles)
+
+    def _take_in(self, fixes: Fixes) -> Integers:
+        """Put fixes that are not too late with the pending ones; return vehicles that windows may end of."""
+        vehicles, first, group = fixes.vehicles, fixes.first, fixes.group
+        stored = self._newest[vehicles]
+        # the group in the high bits makes the running maximum start anew with each vehicle
+        running = np.maximum.accumulate((group << TIME_BITS) | fixes.time) & TIME_MASK
+        before = np.empty_like(running)
+        before[1:] = running[:-1]
+        before[first] = NEVER
+        before = np.maximum(before, stored[group])
+        good = slots_of(fixes.time, self._slide_ms) > (before - self._lateness_ms) // self._slide_ms
+        newest = np.maximum(stored, running[first + sizes(first, len(running)) - 1])
+        self._newest[vehicles] = newest
+        counts = np.bincount(group[good], minlength=len(vehicles))
+        self._pending.append(vehicles, counts, fixes.time[good], fixes.latitude[good], fixes.longitude[good])
+        moved = (newest - self._lateness_ms) // self._slide_ms > (
+            stored - self._lateness_ms
+        ) // self._slide_ms
+        due: Integers = vehicles[moved & (self._pending.size[vehicles] > 0)]
+        return due
+
+    def _closed(self, due: Integers) -> tuple[Integers, Integers, Floats, Floats]:
+        """Take the fixes out of the pending ones whose windows are to be evaluated, in order."""
+        pending = self._pending
+        rows = pending.rows(due)
+        group = np.repeat(np.arange(len(due)), pending.size[due])
+        key = (group << TIME_BITS) | pending.time[rows]
+        if (key[1:] <= key[:-1]).any():
+            # of several positions at one time the greatest counts, whichever came first
+            order = np.lexsort((pending.longitude[rows], pending.latitude[rows], key))
+            order = order[np.append(key[order][1:] != key[order][:-1], True)]
+            rows, group = rows[order], group[order]
+        time, latitude, longitude = pending.time[rows], pending.latitude[rows], pending.longitude[rows]
+        final = (self._newest[due] - self._lateness_ms) // self._slide_ms
+        closed = slots_of(time, self._slide_ms) <= final[group]
+        if closed.any():
+            kept = ~closed
+            counts = np.bincount(group[kept], minlength=len(due))
+            pending.replace(due, counts, time[kept], latitude[kept], longitude[kept])
+        return due[group[closed]], time[closed], latitude[closed], longitude[closed]
+
+    def _changes(self, windows: Windows) -> list[tuple[int, bool]]:
+        """Return which windows change whether their vehicle is speeding, and to what."""
+        settings = self._settings
+        speed = windows.speed_kmh
+        above, below = speed > settings.limit_kmh, speed <= settings.limit_kmh - settings.hysteresis_kmh
+        first, group = groups(windows.vehicle)
+        each = windows.vehicle[first]
+        # the last window up to each one that says something; what says nothing changes nothing
+        said = np.maximum.accumulate(np.where(above | below, np.arange(len(speed)), -1))
+        after = np.where(said >= first[group], above[said], self._speeding[each][group])
+        before = np.empty_like(after)
+        before[1:] = after[:-1]
+        before[first] = self._speeding[each]
+        self._speeding[each] = after[first + sizes(first, len(speed)) - 1]
+        return [(int(i), bool(after[i])) for i in np.flatnonzero(after != before)]
+
+    def _event(
+        self,
+        vin: str,
+        speeding: bool,
+        speed: float,
+        slot: int,
+        time_ms: int,
+        latitude: float,
+        longitude: float,
+    ) -> Event:
+        settings = self._settings
+        kind = "speeding" if speeding else "speeding_ended"
+        speed_kmh, time = round(speed, 1), time_ms / 1000
+        update: dict[str, Any] = {"speeding": True, "speed_kmh": speed_kmh}
+        if not speeding:
+            update = dict.fromkeys(update)
+        if settings.set_status:
+            update["status"] = "SPEEDING" if speeding else None
+            update["note"] = f"{speed_kmh:.0f} km/h" if speeding else None
+        return Event(
+            id=hashlib.sha256(
+                f"speed\n{vin}\n{time_ms}\n{kind}".encode("utf-8", "surrogatepass")
+            ).hexdigest(),
+            vin=vin,
+            time=time,
+            kind=kind,
+            severity="warning" if speeding else "info",
+            message=f"{vin} {'drives' if speeding else 'is back to'} {speed_kmh:.0f} km/h"
+            f" (limit {settings.limit_kmh:g} km/h)",
+            data={
+                "speed_kmh": speed_kmh,
+                "limit_kmh": settings.limit_kmh,
+                "window_s": settings.window_s,
+                "window_end": slot * self._slide_ms / 1000,
+            },
+            ping={"vin": vin, "latitude": latitude, "longitude": longitude, "time": time},
+            update=update,
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return three tables as Arrow IPC streams: vehicles, remembered slots, pending fixes."""
+        count = len(self._numbering.vins)
+        self._fit()
+        odometer, pending, everyone = self._odometer, self._pending, np.arange(count)
+        vehicles = pl.DataFrame(
+            {
+                "vin": pl.Series(self._numbering.vins, dtype=pl.String),
+                "newest": self._newest[:count],
+                "speeding": self._speeding[:count],
+                "latitude": odometer.latitude[:count],
+                "longitude": odometer.longitude[:count],
+                "distance_mm": odometer.distance_mm[:count],
+            }
+        )
+        number, place = np.nonzero(odometer.remembered(count))
+        remembered = pl.DataFrame(
+            {
+                "vehicle": number,
+                "time": odometer.first_time[number, place],
+                "mm": odometer.first_mm[number, place],
+            }
+        )
+        rows = pending.rows(everyone)
+        waiting = pl.DataFrame(
+            {
+                "vehicle": np.repeat(everyone, pending.size[:count]),
+                "time": pending.time[rows],
+                "latitude": pending.latitude[rows],
+                "longitude": pending.longitude[rows],
+            }
+        )
+        return {
+            "v": STATE_VERSION,
+            "vehicles": _packed(vehicles),
+            "remembered": _packed(remembered),
+            "pending": _packed(waiting),
+        }
+
+    def _load(self, state: Mapping[str, Any]) -> None:
+        vehicles, remembered = _unpacked(state["vehicles"]), _unpacked(state["remembered"])
+        waiting = _unpacked(state["pending"])
+        self._numbering = Numbering(vehicles["vin"].to_list())
+        self._fit()
+        count, odometer = vehicles.height, self._odometer
+        self._newest[:count] = vehicles["newest"].to_numpy()
+        self._speeding[:count] = vehicles["speeding"].to_numpy()
+        odometer.latitude[:count] = vehicles["latitude"].to_numpy()
+        odometer.longitude[:count] = vehicles["longitude"].to_numpy()
+        odometer.distance_mm[:count] = vehicles["distance_mm"].to_numpy()
+        odometer.remember(
+            remembered["vehicle"].to_numpy(), remembered["time"].to_numpy(), remembered["mm"].to_numpy()
+        )
+        first, _ = groups(waiting["vehicle"].to_numpy())
+        self._pending.append(
+            waiting["vehicle"].to_numpy()[first],
+            sizes(first, waiting.height),
+            waiting["time"].to_numpy(),
+            waiting["latitude"].to_numpy(),
+            waiting["longitude"].to_numpy(),
+        )
+
+
+def _packed(frame: pl.DataFrame) -> bytes:
+    stream = io.BytesIO()
+    frame.write_ipc_stream(stream, compression="zstd")
+    return stream.getvalue()
+
+
+def _unpacked(data: bytes) -> pl.DataFrame:
+    return pl.read_ipc_stream(io.BytesIO(data))
