@@ -70,7 +70,7 @@ class FileState:
     alias: str = ""
     """The name that the file was rotated to while bytes of it were unread."""
     rotated_to: str = ""
-    """The name under which the file was found and read to its end; what bears its own name is to be judged."""
+    """The name under which the file was found and read to its end; what bears its own is to be judged."""
     quiet_since: float = 0.0
     """Since when (monotonic) nothing was written to `alias`."""
 

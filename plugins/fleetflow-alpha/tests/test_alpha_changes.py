@@ -261,6 +261,20 @@ def test_file_that_loses_unread_lines_tells_so(folder: Path, read: Any, content:
     assert notice.data == {"resource": "A.csv", "unread": len(LONG) - 30_000}
 
 
+def test_file_replaced_before_it_was_read_tells_its_loss(folder: Path, read: Any, content: Any) -> None:
+    path = folder / "A.csv"
+    reader = read(poll_s=60)
+    reader.settle()
+    path.write_bytes(b"one\n")
+    # a look has found the file, nothing of it was read yet
+    assert not reader.partition.caught_up()
+    renamed_over(path, b"other\n")
+    reader.drain()
+    assert content(reader.payloads) == {"A.csv": b"other\n"}
+    (notice,) = reader.noticed("replaced")
+    assert (notice.data["resource"], notice.data["unread"]) == ("A.csv", 4)
+
+
 def test_other_file_that_took_over_an_inode_is_not_read(
     folder: Path, read: Any, overwrite: Any, content: Any
 ) -> None:
@@ -386,6 +400,35 @@ def test_half_line_that_was_completed_and_rotated_is_not_lost(folder: Path, read
     path.write_bytes(b"eins\n")
     reader.drain()
     assert content(reader.payloads) == {"A.csv": b"one\n", "A.csv~2": b"eins\n"}
+
+
+def test_empty_file_that_was_written_and_rotated_is_not_lost(folder: Path, read: Any, content: Any) -> None:
+    path = folder / "A.csv"
+    path.touch()
+    reader = read(poll_s=60)
+    reader.settle()
+    append(path, b"one\n")
+    path.rename(folder / "A.old")
+    path.write_bytes(b"eins\n")
+    reader.drain()
+    assert content(reader.payloads) == {"A.csv": b"one\n", "A.csv~2": b"eins\n"}
+
+
+def test_file_rotated_twice_is_still_read_to_its_end(folder: Path, read: Any, content: Any) -> None:
+    path = folder / "A.csv"
+    path.write_bytes(LONG)
+    reader = read(rotation_wait_s=30)
+    reader.until(lambda: len(reader.payloads) > 0, 5000)
+    path.rename(folder / "A.csv.1")
+    path.write_bytes(b"eins\n")
+    count = len(reader.payloads)
+    reader.until(lambda: len(reader.payloads) > count + 1, 5000)
+    (folder / "A.csv.1").rename(folder / "A.csv.2")
+    reader.until(lambda: sum(len(payload.data) for payload in reader.payloads) == len(LONG), 5000)
+    (folder / "A.csv.2").unlink()
+    reader.drain()
+    assert content(reader.payloads) == {"A.csv": LONG, "A.csv~2": b"eins\n"}
+    assert told(reader) == ["replaced"]
 
 
 def test_untouched_file_rotated_before_it_was_read_is_not_lost(folder: Path, read: Any, content: Any) -> None:

@@ -67,7 +67,8 @@ def test_name_that_does_not_match_is_not_read(folder: Path, read: Any, content: 
     assert set(content(read(pattern="*").drain())) == {"A.txt", "C.csv.tmp", "D.csv"}
 
 
-def test_many_small_files_come_in_one_poll(folder: Path, read: Any) -> None:
+def test_many_small_files_come_in_one_poll(folder: Path, read: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("fleetflow_alpha.partition.POLL_AT_MOST_S", 60.0)
     for number in range(300):
         (folder / f"{number}.csv").write_bytes(LINE)
     reader = read()

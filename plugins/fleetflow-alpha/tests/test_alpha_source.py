@@ -1,5 +1,6 @@
 """The source as a whole: partitions, positions, the shared scan, lag."""
 
+import errno
 import json
 import os
 import pickle
@@ -207,6 +208,31 @@ def test_settled_directory_is_listed_rarely(folder: Path, monkeypatch: Any) -> N
         scanner.close(0)
     assert quiet <= 2
     assert set(hints) == {"A.csv", "B.csv"}
+
+
+def test_older_of_two_looks_does_not_report_the_directory_as_back(
+    tmp_path: Path, folder: Path, monkeypatch: Any
+) -> None:
+    scanner = Scanner(str(folder), AlphaSettings(shards=1, poll_s=60))
+    scandir = os.scandir
+
+    def slow(fd: int) -> Any:
+        monkeypatch.setattr("fleetflow_alpha.scanner.os.scandir", scandir)
+        folder.rename(tmp_path / "away")
+        scanner.check(0)
+        return scandir(fd)
+
+    monkeypatch.setattr("fleetflow_alpha.scanner.os.scandir", slow)
+    scanner.open(0, [])
+    try:
+        deadline = time.monotonic() + 20
+        while scanner.due_in_s() < 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        _, news = scanner.take(0)
+    finally:
+        scanner.close(0)
+    assert news == [os.strerror(errno.ENOENT)]
 
 
 def test_scan_goes_on_after_an_unforeseen_error(folder: Path, read: Any, monkeypatch: Any) -> None:
