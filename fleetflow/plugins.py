@@ -29,6 +29,7 @@ BUILTIN = {
     "codes": "fleetflow.builtin.codes",
     "quarantine": "fleetflow.builtin.quarantine",
     "ledger": "fleetflow.builtin.ledger",
+    "events": "fleetflow.builtin.events",
     "jobs": "fleetflow.builtin.jobs",
 }
 """The built-in plugins: registered in the same way as everybody else's."""

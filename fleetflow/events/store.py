@@ -1,0 +1,124 @@
+"""The SQLite store of events."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from fleetflow import sqlite
+from fleetflow.contracts.detector import Event
+from fleetflow.events.form import to_json
+
+FILE = "events.sqlite3"
+LAYOUT = 1
+REMEMBERED = 10
+"""Ids of deleted events are remembered for this many times as many events as are kept."""
+SCRIPT = """
+create table events (
+    row integer primary key autoincrement, id text not null unique, vin text not null, time real not null,
+    kind text not null, severity text not null, message text not null, data text not null,
+    ping text not null, changes text not null, stored_at real not null
+) strict;
+create index events_by_vin on events (vin, row);
+create table past (id text primary key, row integer not null) strict, without rowid;
+create index past_by_row on past (row);
+create table notifiers (name text primary key, row integer not null, updated_at real not null) strict
+"""
+INSERT = (
+    "insert into events (id, vin, time, kind, severity, message, data, ping, changes, stored_at)"
+    " select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
+    " where not exists (select 1 from events where id = ?1) and not exists (select 1 from past where id = ?1)"
+)
+
+
+class EventsStore:
+    """Writes events. Several threads and processes may write side by side.
+
+    An id is stored once: an event that comes again, in a replay or a backfill, changes nothing. At most
+    `keep` events are there; the oldest go. Their ids are remembered until ten times `keep` newer events
+    have come, so that a replay does not make deleted events new again. Rows are numbered without gaps in the
+    order in which they become visible. After `sync` what was added also survives a power failure.
+    """
+
+    def __init__(self, folder: Path, keep: int = 100_000) -> None:
+        self._keep = keep
+        self._log = folder / f"{FILE}-wal"
+        self._connection = sqlite.connect(folder / FILE, LAYOUT, SCRIPT)
+        self._lock = threading.Lock()
+        self._unsynced = False
+
+    def add(self, events: Sequence[Event]) -> int:
+        """Keep the events whose ids are new, in one transaction; returns how many they were."""
+        now = time.time()
+        rows = [
+            (
+                event.id,
+                event.vin,
+                event.time,
+                event.kind,
+                event.severity,
+                event.message,
+                *(to_json(dict(part)).decode() for part in (event.data, event.ping, event.update)),
+                now,
+            )
+            for event in events
+        ]
+        with self._lock, sqlite.transaction(self._connection):
+            added = self._connection.executemany(INSERT, rows).rowcount
+            if added:
+                self._forget()
+                self._unsynced = True
+        return added
+
+    def sync(self) -> None:
+        """Return when everything that was added is on disk."""
+        with self._lock:
+            if not self._unsynced:
+                return
+            # what SQLite has moved from the log into the database, it has synced itself
+            with contextlib.suppress(FileNotFoundError):
+                file = os.open(self._log, os.O_RDONLY)
+                try:
+                    os.fsync(file)
+                finally:
+                    os.close(file)
+            self._unsynced = False
+
+    def _forget(self) -> None:
+        (last,) = self._connection.execute("select max(row) from events").fetchone()
+        oldest = last - self._keep
+        self._connection.execute(
+            "insert or ignore into past select id, row from events where row <= ?", [oldest]
+        )
+        self._connection.execute("delete from events where row <= ?", [oldest])
+        self._connection.execute("delete from past where row <= ?", [last - REMEMBERED * self._keep])
+
+    def begin(self, notifiers: Iterable[str]) -> None:
+        """Let notifiers that were never here before begin with the next event that is stored."""
+        with self._lock, sqlite.transaction(self._connection):
+            self._connection.executemany(
+                "insert or ignore into notifiers select ?, coalesce((select max(row) from events), 0), ?",
+                [(name, time.time()) for name in notifiers],
+            )
+
+    def position(self, notifier: str) -> int:
+        """Return the row of the last event that was delivered to a notifier."""
+        with self._lock:
+            row = self._connection.execute("select row from notifiers where name = ?", [notifier]).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def advance(self, notifier: str, row: int) -> None:
+        """Remember that every event up to `row` was delivered to a notifier."""
+        with self._lock, sqlite.transaction(self._connection):
+            self._connection.execute(
+                "update notifiers set row = ?, updated_at = ? where name = ?", [row, time.time(), notifier]
+            )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
