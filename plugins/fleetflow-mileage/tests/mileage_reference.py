@@ -1,0 +1,56 @@
+"""The rule of mileage as a slow and obvious program: one ping after the other, in plain Python."""
+
+import math
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+RADIUS_M = 6_371_008.8
+
+
+def haversine_m(a, b):
+    """Great-circle distance in metres between (latitude, longitude) in degrees."""
+    lat1, lon1, lat2, lon2 = map(math.radians, (*a, *b))
+    h = math.sin((lat2 - lat1) / 2) ** 2 + math.cos(lat1) * math.cos(lat2) * math.sin((lon2 - lon1) / 2) ** 2
+    return 2 * RADIUS_M * math.asin(math.sqrt(min(1.0, h)))
+
+
+class Reference:
+    """Feed it pings (vin, latitude, longitude, time); read `metres[vin, day]` and `reached`."""
+
+    def __init__(self, noise_m=15, max_kmh=200, time_zone="UTC", limit_m=math.inf):
+        self.noise_m, self.max_ms, self.limit_m = noise_m, max_kmh / 3.6, limit_m
+        self.zone = ZoneInfo(time_zone)
+        self.vehicles, self.metres, self.reached = {}, {}, []
+
+    def ping(self, vin, latitude, longitude, time):
+        if not (abs(latitude) <= 90 and abs(longitude) <= 180 and time >= 0):
+            return
+        at, vehicle = (latitude, longitude), self.vehicles.get(vin)
+        if vehicle is None:
+            self.vehicles[vin] = {
+                "newest": time, "good": (at, time), "counted": at, "aside": None
+            }  # fmt: skip
+            return
+        if time <= vehicle["newest"]:
+            return
+        vehicle["newest"] = time
+        if self.reachable(vehicle["good"], at, time):
+            vehicle["good"], vehicle["aside"] = (at, time), None
+            leg = haversine_m(vehicle["counted"], at)
+            if leg >= self.noise_m:
+                vehicle["counted"] = at
+                self.drive(vin, time, leg)
+        elif vehicle["aside"] and self.reachable(vehicle["aside"], at, time):
+            vehicle.update(good=(at, time), counted=at, aside=None)
+        else:
+            vehicle["aside"] = (at, time)
+
+    def reachable(self, start, at, time):
+        return haversine_m(start[0], at) <= self.max_ms * (time - start[1])
+
+    def drive(self, vin, time, leg):
+        day = datetime.fromtimestamp(time, self.zone).date().isoformat()
+        before = self.metres.get((vin, day), 0.0)
+        self.metres[vin, day] = before + leg
+        if before < self.limit_m <= before + leg:
+            self.reached.append((vin, day, time))
