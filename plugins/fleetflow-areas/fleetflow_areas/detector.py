@@ -1,0 +1,235 @@
+"""Tells when a vehicle enters or leaves an area.
+
+A ping counts if its time is later than that of every ping of the vehicle before it: late and repeated pings
+cross nothing. What the vehicle is in at a ping is compared with what it was in at the one before that
+counted; at its first ping it was in none. So a vehicle enters a new area, and leaves one that was removed,
+with its next ping.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from fleetflow.contracts.detector import Event
+from fleetflow_areas.file import AreasFile
+from fleetflow_areas.fixes import TIME_BITS, TIME_MASK, Fixes, Numbering, fixes_of, groups, grown, sizes
+from fleetflow_areas.index import Areas, Integers
+
+STATE_VERSION = 1
+CODE_BITS = 31
+"""Bits of an area's code: what is left of 63 numbers the vehicles, so that (vehicle, area) is one number."""
+CODE_MASK = (1 << CODE_BITS) - 1
+NEXT = 1 << CODE_BITS
+NEVER = -1
+
+
+class AreasDetector:
+    """Makes `entered` and `left` events. See `fleetflow.contracts.detector`."""
+
+    name = "areas"
+
+    def __init__(self, file: AreasFile) -> None:
+        """`file` is read at once, so that a broken one is told before the job starts."""
+        self._file = file
+        file.areas()
+
+    def open(self, state: Any | None) -> AreasShard:
+        """Open one shard; from the empty state no vehicle is in any area."""
+        return AreasShard(self._file, state)
+
+
+class AreasShard:
+    """The vehicles of one shard, in columns: a vehicle is its number, an area its code."""
+
+    def __init__(self, file: AreasFile, state: Mapping[str, Any] | None) -> None:
+        self._file = file
+        self._areas: Areas | None = None
+        self._code_of: Integers = np.zeros(0, np.int64)
+        self._codes: dict[str, int] = {}
+        self._named: list[tuple[str, str]] = []
+        self._numbering = Numbering()
+        self._newest: Integers = np.zeros(0, np.int64)
+        # (vehicle, code) of everything that is inside, rising
+        self._inside: Integers = np.zeros(0, np.int64)
+        if state is not None:
+            self._load(state)
+
+    def on_pings(self, pings: pl.DataFrame) -> Sequence[Event]:
+        """Take a batch. Events are in order of vehicle and time, `left` before `entered` for one ping."""
+        fixes = fixes_of(pings, self._numbering)
+        if fixes is None:
+            return []
+        self._newest = grown(self._newest, len(self._numbering.vins), NEVER)
+        areas = self._now()
+        rows = self._fresh(fixes)
+        if not len(rows):
+            return []
+        vehicles = fixes.vehicles[fixes.group[rows]]
+        first, group = groups(vehicles)
+        each = vehicles[first]
+        position, area = areas.containing(fixes.latitude[rows], fixes.longitude[rows])
+        # each vehicle's rows get one more in front of them, which stands for what it was in before
+        step = np.arange(len(rows)) + group + 1
+        start = step[first] - 1
+        now = np.sort((step[position] << CODE_BITS) | self._code_of[area])
+        owner, before = self._stored(each)
+        every = np.concatenate([(start[owner] << CODE_BITS) | (before & CODE_MASK), now])
+        ends = first + sizes(first, len(rows)) - 1
+        last = np.zeros(len(rows) + len(first) + 1, np.bool_)
+        last[step[ends]] = True
+        due = every[~last[every >> CODE_BITS]] + NEXT
+        entered = now[~np.isin(now, due, assume_unique=True)]
+        left = due[~np.isin(due, now, assume_unique=True)]
+        if not len(entered) and not len(left):
+            return []
+        row_of = np.zeros(len(last), np.int64)
+        row_of[step] = np.arange(len(rows))
+        changed = np.unique(group[row_of[np.concatenate([entered, left]) >> CODE_BITS]])
+        self._store(each, changed, owner, before, group, now, row_of, last)
+        return list(self._events(fixes, rows, vehicles, row_of, now, entered, left))
+
+    def _now(self) -> Areas:
+        """Return the areas of now, each with a code of this shard's."""
+        areas = self._file.areas()
+        if areas is not self._areas:
+            self._areas = areas
+            self._code_of = np.array([self._code(area.id, area.name) for area in areas.areas], np.int64)
+        return areas
+
+    def _code(self, area: str, name: str) -> int:
+        code = self._codes.setdefault(area, len(self._named))
+        self._named[code : code + 1] = [(area, name)]
+        return code
+
+    def _fresh(self, fixes: Fixes) -> Integers:
+        """Return the rows whose time is later than all before of their vehicle."""
+        stored = self._newest[fixes.vehicles]
+        # the group in the high bits makes the running maximum start anew with each vehicle
+        running = np.maximum.accumulate((fixes.group << TIME_BITS) | fixes.time) & TIME_MASK
+        before = np.empty_like(running)
+        before[1:] = running[:-1]
+        before[fixes.first] = NEVER
+        fresh = fixes.time > np.maximum(before, stored[fixes.group])
+        ends = fixes.first + sizes(fixes.first, len(running)) - 1
+        self._newest[fixes.vehicles] = np.maximum(stored, running[ends])
+        return np.flatnonzero(fresh)
+
+    def _stored(self, vehicles: Integers) -> tuple[Integers, Integers]:
+        """Return what vehicles are in, as keys, and for each the number of its vehicle among those given."""
+        begin = np.searchsorted(self._inside, vehicles << CODE_BITS)
+        count = np.searchsorted(self._inside, (vehicles + 1) << CODE_BITS) - begin
+        owner = np.repeat(np.arange(len(vehicles)), count)
+        at = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(begin, count)
+        return owner, self._inside[at]
+
+    def _store(
+        self,
+        each: Integers,
+        changed: Integers,
+        owner: Integers,
+        before: Integers,
+        group: Integers,
+        now: Integers,
+        row_of: Integers,
+        last: np.ndarray[Any, np.dtype[np.bool_]],
+    ) -> None:
+        """Replace what the changed vehicles are in by what they are in at their last ping."""
+        old = before[np.isin(owner, changed)]
+        final = now[last[now >> CODE_BITS]]
+        whose = group[row_of[final >> CODE_BITS]]
+        keep = np.isin(whose, changed)
+        new = np.sort((each[whose[keep]] << CODE_BITS) | (final[keep] & CODE_MASK))
+        rest = np.delete(self._inside, np.searchsorted(self._inside, old))
+        self._inside = np.insert(rest, np.searchsorted(rest, new), new)
+
+    def _events(
+        self,
+        fixes: Fixes,
+        rows: Integers,
+        vehicles: Integers,
+        row_of: Integers,
+        now: Integers,
+        entered: Integers,
+        left: Integers,
+    ) -> Iterator[Event]:
+        crossings = [(int(key) >> CODE_BITS, 0, int(key) & CODE_MASK) for key in left]
+        crossings += [(int(key) >> CODE_BITS, 1, int(key) & CODE_MASK) for key in entered]
+        for step, into, code in sorted(crossings):
+            row = int(row_of[step])
+            at = rows[row]
+            here = now[
+                np.searchsorted(now, step << CODE_BITS) : np.searchsorted(now, (step + 1) << CODE_BITS)
+            ]
+            yield self._event(
+                self._numbering.vins[vehicles[row]],
+                "entered" if into else "left",
+                self._named[code],
+                sorted(self._named[int(key) & CODE_MASK][0] for key in here),
+                int(fixes.time[at]),
+                float(fixes.latitude[at]),
+                float(fixes.longitude[at]),
+            )
+
+    def _event(
+        self,
+        vin: str,
+        kind: str,
+        named: tuple[str, str],
+        here: list[str],
+        time_ms: int,
+        latitude: float,
+        longitude: float,
+    ) -> Event:
+        area, name = named
+        words = f"areas\n{vin}\n{time_ms}\n{kind}\n{area}"
+        return Event(
+            id=hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest(),
+            vin=vin,
+            time=time_ms / 1000,
+            kind=kind,
+            severity="info",
+            message=f"{vin} {kind} {name}",
+            data={"area": area, "name": name},
+            ping={"vin": vin, "latitude": latitude, "longitude": longitude, "time": time_ms / 1000},
+            update={"areas": here or None},
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return two tables as Arrow IPC streams (vehicles, what they are in) and the areas these name."""
+        vehicles = pl.DataFrame(
+            {
+                "vin": pl.Series(self._numbering.vins, dtype=pl.String),
+                "newest": self._newest[: len(self._numbering.vins)],
+            }
+        )
+        codes, area = np.unique(self._inside & CODE_MASK, return_inverse=True)
+        inside = pl.DataFrame({"vehicle": self._inside >> CODE_BITS, "area": area.astype(np.int64)})
+        return {
+            "v": STATE_VERSION,
+            "areas": [self._named[code] for code in codes.tolist()],
+            "vehicles": _packed(vehicles),
+            "inside": _packed(inside),
+        }
+
+    def _load(self, state: Mapping[str, Any]) -> None:
+        vehicles, inside = _unpacked(state["vehicles"]), _unpacked(state["inside"])
+        self._numbering = Numbering(vehicles["vin"].to_list())
+        self._newest = vehicles["newest"].to_numpy().copy()
+        codes = np.array([self._code(area, name) for area, name in state["areas"]], np.int64)
+        self._inside = np.sort((inside["vehicle"].to_numpy() << CODE_BITS) | codes[inside["area"].to_numpy()])
+
+
+def _packed(frame: pl.DataFrame) -> bytes:
+    stream = io.BytesIO()
+    frame.write_ipc_stream(stream, compression="zstd")
+    return stream.getvalue()
+
+
+def _unpacked(data: bytes) -> pl.DataFrame:
+    return pl.read_ipc_stream(io.BytesIO(data))
