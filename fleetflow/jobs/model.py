@@ -58,7 +58,8 @@ class Spec:
     """What is wanted of a job.
 
     `run` counts the starts of a supervisor; `release` numbers the installed package (0: what the host has
-    installed); `history` holds the releases before it, newest last. `environment` are the variables of
+    installed); `history` holds the releases before it, newest last; `started_from` names the savepoint that
+    it was submitted with. `environment` are the variables of
     fleetflow that were set when the job was submitted.
     """
 
@@ -73,6 +74,7 @@ class Spec:
     once: bool = False
     release: int = 0
     package: str = ""
+    started_from: str = ""
     config: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     policy: dict[str, float] = field(default_factory=dict)

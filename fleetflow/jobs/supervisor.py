@@ -35,6 +35,8 @@ TAIL_LINES = 15
 PATIENCE_S = 15.0
 """How long a clean end may take before the processes are killed (the last interval is then read again)."""
 LOOK_S = 0.1
+PEERS_S = 10.0
+"""How long the processes that follow a failed one may take to end: only then is the cause told from them."""
 SETTLE_S = 1.0
 """How long an execution must live until it is said to run: what cannot be opened fails before."""
 
@@ -168,9 +170,8 @@ class Supervisor:
         while True:
             now = time.monotonic()
             codes = [process.poll() for process in cluster.processes]
-            failed = next((code for code in codes if code not in (None, 0)), None)
-            if failed is not None:
-                return f"a process {_in_words(failed)}", moves > 1
+            if any(code not in (None, 0) for code in codes):
+                return f"a process {_in_words(_cause(cluster.processes))}", moves > 1
             if all(code == 0 for code in codes):
                 ended = self._spec.once or self._stop.is_set()
                 return ("" if ended else "the processes ended by themselves"), moves > 1
@@ -213,6 +214,21 @@ class Supervisor:
         except OSError as error:
             # the lock still tells that the job is supervised
             self._log.say(f"the status could not be written: {error}")
+
+
+def _cause(processes: Sequence[subprocess.Popen[bytes]]) -> int:
+    """Return the exit code that explains why a job's processes end: a signal, if there was one.
+
+    When one process is killed its peers end with code 1, and may be seen to have ended before it: the
+    kernel closes a process's sockets before it can be waited for. So all ends are waited for first.
+    """
+    deadline = time.monotonic() + PEERS_S
+    while True:
+        codes = [process.poll() for process in processes]
+        failed = [code for code in codes if code not in (None, 0)]
+        if min(failed) < 0 or None not in codes or time.monotonic() > deadline:
+            return min(failed)
+        time.sleep(LOOK_S)
 
 
 def _in_words(code: int) -> str:

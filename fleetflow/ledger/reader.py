@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,17 @@ class Ledger:
         if self._connection is None:
             self._connection = connect_to_read(self._folder)
         return [] if self._connection is None else self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def as_of_one_moment(self) -> Iterator[None]:
+        """Let everything that is read inside be as of one moment, while the job goes on writing."""
+        self._rows("begin")
+        try:
+            yield
+        finally:
+            # a ledger that came into being meanwhile is open, and in no transaction
+            if self._connection is not None and self._connection.in_transaction:
+                self._connection.execute("commit")
 
     def counts(self) -> dict[str, Counts]:
         """Return the account per source, as of one moment: read == settled for each."""

@@ -40,12 +40,29 @@ create table progress (
 """
 
 
+RECENT = """
+create table if not exists recent (
+    id integer primary key, source text not null, partition text not null, resource text not null,
+    start integer not null, end integer not null, records integer not null, again integer not null,
+    time real not null
+) strict;
+create index if not exists recent_by_resource on recent (source, partition, resource, start)
+"""
+"""Spans as they were read lately, those of a replay under way with `again`. They tell how many records a
+replay has read once more, however it cuts the input."""
+KEPT_RECENT_S = 900.0
+"""How far back from the newest they are kept: more than a crash can make a job read again."""
+
+
 class LedgerStore:
     """Writes the ledger. Several threads and processes may write side by side."""
 
     def __init__(self, folder: Path) -> None:
         self._connection = sqlite.connect(folder / FILE, LAYOUT, SCRIPT)
+        for statement in RECENT.split(";"):
+            self._connection.execute(statement)
         self._lock = threading.Lock()
+        self._forgot_at = time.monotonic()
 
     def reset(self, shard: str, counts: Mapping[str, Counts]) -> None:
         """Set the account of a shard to what a snapshot says (nothing: zero), dropping what came after it."""
@@ -85,24 +102,21 @@ class LedgerStore:
         """Extend the range that ends where the span begins; note a replay; or begin a range after a gap."""
         key = (span.source, span.partition, span.resource)
         row = self._connection.execute(
-            "select id, start, end from ranges where source = ? and partition = ? and resource = ?"
+            "select id, start, end, records from ranges where source = ? and partition = ? and resource = ?"
             " order by end desc limit 1",
             key,
         ).fetchone()
+        again = False
         if row is not None and span.start == row[2]:
             self._connection.execute(
                 "update ranges set end = ?, records = records + ?, digest = ? where id = ?",
                 (span.end, span.records, span.digest, row[0]),
             )
+        elif row is not None and row[1] <= span.start < row[2]:
+            again = self._replay(key, span, row)
         elif row is not None and span.end <= row[2]:
             self._connection.execute(
                 "update ranges set replayed = replayed + ? where id = ?", (span.records, row[0])
-            )
-        elif row is not None and row[1] <= span.start < row[2]:
-            # a replay that goes on further: how its records divide is not known, all count as new
-            self._connection.execute(
-                "update ranges set end = ?, records = records + ?, digest = ? where id = ?",
-                (span.end, span.records, span.digest, row[0]),
             )
         else:
             self._connection.execute(
@@ -110,6 +124,68 @@ class LedgerStore:
                 " values (?, ?, ?, ?, ?, ?, 0, ?)",
                 (*key, span.start, span.end, span.records, span.digest),
             )
+        if not again:
+            self._remember(key, span, again=False)
+
+    def _replay(self, key: tuple[str, str, str], span: Span, row: tuple[int, int, int, int]) -> bool:
+        """Note a span that was read before, at least its beginning; returns whether the replay goes on.
+
+        Once it has come as far as the range, its records take the place of those that it read once more.
+        """
+        number, begin, end, _ = row
+        where = "source = ? and partition = ? and resource = ?"
+        starts = dict(
+            self._connection.execute(
+                f"select start, end from recent where {where} and again order by start", key
+            )
+        )
+        if span.start not in starts.values():
+            self._connection.execute(
+                f"delete from recent where {where} and again and (start >= ? or ?)",
+                (*key, span.start, span.start not in starts),
+            )
+        self._remember(key, span, again=True)
+        if span.end < end:
+            self._connection.execute(
+                "update ranges set replayed = replayed + ? where id = ?", (span.records, number)
+            )
+            return True
+        first, read = self._connection.execute(
+            f"select min(start), sum(records) from recent where {where} and again", key
+        ).fetchone()
+        boundary, known = self._connection.execute(
+            "select min(start), coalesce(sum(records), 0) from recent"
+            f" where {where} and not again and start >= ?",
+            (*key, first),
+        ).fetchone()
+        if first == begin:
+            known = row[3]
+        elif boundary != first:
+            # read too long ago to know how its records divide: what goes on further counts as new
+            known = read - (span.records if span.end > end else 0)
+        self._connection.execute(
+            "update ranges set end = ?, records = records + ?, replayed = replayed + ?, digest = ?"
+            " where id = ?",
+            (span.end, read - known, max(0, known - (read - span.records)), span.digest, number),
+        )
+        self._connection.execute(
+            f"delete from recent where {where} and not again and start >= ?", (*key, first)
+        )
+        self._connection.execute(f"update recent set again = 0 where {where}", key)
+        return True
+
+    def _remember(self, key: tuple[str, str, str], span: Span, again: bool) -> None:
+        now = time.monotonic()
+        if now - self._forgot_at > KEPT_RECENT_S / 30:
+            self._forgot_at = now
+            self._connection.execute(
+                "delete from recent where time < (select max(time) from recent) - ?", (KEPT_RECENT_S,)
+            )
+        self._connection.execute(
+            "insert into recent (source, partition, resource, start, end, records, again, time)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*key, span.start, span.end, span.records, again, time.time()),
+        )
 
     def _note(self, notices: Iterable[Notice]) -> None:
         for notice in notices:

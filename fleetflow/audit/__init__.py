@@ -1,0 +1,11 @@
+"""Showing that nothing was missed: certificates of what was read, and their verification.
+
+- `moment`: what the ledger says at one moment
+- `continuity`: stretches that were read, gaps between them, and whether they are explained
+- `certificate`: the report of an upgrade, or of a job at any time; `text`: the same for people
+- `bounded`: reading the raw inputs again, up to where a job has come
+- `derive`: counts, newest pings and rejects from the raw inputs alone
+- `compare`: the map, the quarantine and the ledger against what was derived
+- `verify`: all of this in the environment of a job
+- `apart`: running a flow with its outputs kept apart; `rehearsal` and `backfill` use it
+"""

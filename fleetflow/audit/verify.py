@@ -1,0 +1,370 @@
+"""Deriving from the raw inputs what a job must have made of them, and comparing it with what there is.
+
+`python -m fleetflow.audit.verify RECOVERY RUNNING` runs in the job's own environment, with its own plugins,
+and prints one JSON object. It trusts the positions of the recovery store and the raw inputs, nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fleetflow import application
+from fleetflow.audit import bounded, compare, moment
+from fleetflow.audit.compare import Problem, Unverifiable
+from fleetflow.audit.continuity import SCATTERED
+from fleetflow.audit.derive import Bound, Derived, Deriver, Place
+from fleetflow.audit.moment import Key, Moment
+from fleetflow.config import Configuration
+from fleetflow.contracts.source import Source
+from fleetflow.errors import FleetflowError, PluginError
+from fleetflow.ledger.reader import Ledger
+from fleetflow.plugins import Plugins
+from fleetflow.quarantine.store import QuarantineReader, Selection
+from fleetflow.savepoints import plain, store
+
+SHOWN = 1000
+PATIENCE_S = 20.0
+"""How long a running job may take to bring map and ledger to where the inputs were when they were read."""
+ATTEMPTS = 3
+LOOK_S = 0.2
+QUIET_LOOKS = 5
+"""Looks at an account that did not move, after which what does not add up will not add up by itself."""
+Positions = dict[tuple[str, str], Any]
+"""Source and partition to stored position."""
+
+
+@dataclass
+class Findings:
+    """What was found, and how much was verified."""
+
+    problems: list[Problem] = field(default_factory=list)
+    not_verifiable: list[Unverifiable] = field(default_factory=list)
+    sources: dict[str, dict[str, int]] = field(default_factory=dict)
+    vehicles: dict[str, int] = field(default_factory=dict)
+
+
+class Verification:
+    """One verification of one job."""
+
+    def __init__(self, plugins: Plugins, configuration: Configuration, recovery: Path, running: bool) -> None:
+        self._plugins, self._configuration = plugins, configuration
+        self._recovery, self._running = recovery, running
+        self._found = Findings()
+        self._bounds: dict[Key, Bound] = {}
+        self._ahead = False
+        names = {sink.name for sink in plugins.gather("fleetflow_sinks", "sink", _name, configuration)}
+        from fleetflow.builtin import ledger, quarantine  # noqa: PLC0415 - they import commands
+
+        self._ledger = Ledger(ledger.folder_of(configuration)) if "ledger" in names else None
+        self._quarantine = quarantine.folder_of(configuration) if "quarantine" in names else None
+
+    def run(self) -> dict[str, Any]:
+        """Read, derive and compare; returns plain JSON data."""
+        began = time.monotonic()
+        then = self._moment()
+        positions = positions_in(self._recovery)
+        rejected = self._rejected()
+        schema = self._plugins.only("fleetflow_schema", "the ping schema", "", self._configuration)
+        rules: list[Any] = self._plugins.gather(
+            "fleetflow_rules", "validation rule", _name, self._configuration
+        )
+        times = {place: at for place, (_, rule, at) in rejected.items() if rule != "malformed"}
+        deriver = Deriver(schema, rules, times)
+        derived = Derived()
+        sources: list[Source] = self._plugins.gather(
+            "fleetflow_sources", "source", _name, self._configuration
+        )
+        for source in sources:
+            for partition in source.partitions():
+                self._partition(
+                    deriver, derived, source, partition, positions.get((source.name, partition)), then
+                )
+        self._compare_ledger(derived, then)
+        self._compare_rejects(derived)
+        self._compare_map(derived, dict(schema.columns))
+        for source in sources:
+            reads = [read for key, read in derived.reads.items() if key[0] == source.name]
+            self._found.sources[source.name] = {
+                "resources": len(reads),
+                "positions": sum(read.end - read.start for read in reads),
+                "records": sum(read.records for read in reads),
+                "pings": derived.pings.get(source.name, 0),
+                "rejects": sum(place[0] == source.name for place in derived.rejects),
+            }
+        return {
+            "sources": self._found.sources,
+            "map": self._found.vehicles,
+            "problem_count": len(self._found.problems),
+            "problems": [asdict(each) for each in self._found.problems[:SHOWN]],
+            "not_verifiable": [asdict(each) for each in self._found.not_verifiable],
+            "notices": derived.notices[:SHOWN],
+            "running": self._running,
+            "seconds": round(time.monotonic() - began, 3),
+        }
+
+    def _moment(self) -> Moment:
+        return Moment(time.time()) if self._ledger is None else moment.take(self._ledger)
+
+    def _rejected(self) -> dict[Place, tuple[bytes, str, float]]:
+        """Return raw bytes' digest, rule and time of everything in the quarantine."""
+        if self._quarantine is None:
+            return {}
+        reader = QuarantineReader(self._quarantine)
+        try:
+            return {
+                (each.source, each.partition, each.resource, each.start, each.end): (
+                    hashlib.blake2b(each.raw, digest_size=8).digest(),
+                    each.rule,
+                    each.quarantined_at,
+                )
+                for each in reader.rejects(Selection())
+            }
+        finally:
+            reader.close()
+
+    def _partition(
+        self, deriver: Deriver, total: Derived, source: Source, name: str, position: Any | None, then: Moment
+    ) -> None:
+        if position is None:
+            # nothing of it is in the recovery store, so that nothing of it must have been written
+            return
+        try:
+            after, payloads = bounded.unread(source, name, position)
+            if source.name in SCATTERED:
+                total.add(deriver.partition(source, name, {}, skip_last=payloads))
+                return
+            ranges = {key[2]: some for key, some in then.ranges.items() if key[:2] == (source.name, name)}
+            bounds = {
+                resource: Bound(after.get(resource), ranges[resource][-1].end if resource in ranges else None)
+                for resource in {*ranges, *after, *_resources(position)}
+            }
+            for _ in range(ATTEMPTS):
+                derived = deriver.partition(source, name, bounds)
+                late = {} if self._running else bounded.unread(source, name, position)[0]
+                grown = [
+                    key[2] for key, read in derived.reads.items() if late.get(key[2], read.end) < read.end
+                ]
+                grown = [r for r in grown if r not in bounds or bounds[r].must is None]
+                if not grown:
+                    break
+                for resource in grown:
+                    bounds[resource] = Bound(late[resource], bounds.get(resource, Bound()).counted)
+            total.add(derived)
+        except FleetflowError as error:
+            self._found.not_verifiable.append(
+                Unverifiable(source.name, name, "", 0, "unknown", error.message)
+            )
+            return
+        for resource in {key[2] for key in derived.reads}:
+            bound = bounds.get(resource, Bound(0, 0))
+            self._bounds[source.name, name, resource] = bound
+            if bound.must is not None and bound.counted is not None and bound.counted > bound.must:
+                self._ahead = True
+
+    def _compare_ledger(self, derived: Derived, then: Moment) -> None:
+        if self._ledger is None:
+            return
+        bounds = {key: bound.must for key, bound in self._bounds.items()}
+        deadline = time.monotonic() + (PATIENCE_S if self._running else 0)
+        relevant = _without_scattered(then)
+        while True:
+            now = self._moment()
+            problems, cannot = compare.ledger(_unscattered(derived), bounds, relevant, now)
+            if not problems or time.monotonic() > deadline:
+                break
+            time.sleep(LOOK_S)
+        self._found.problems += problems
+        self._found.not_verifiable += cannot
+        self._compare_account()
+
+    def _compare_account(self) -> None:
+        if self._ahead:
+            self._cannot(1, "counts", "the job ended by a crash: its account is whole again when it runs")
+            return
+        deadline = time.monotonic() + PATIENCE_S
+        quiet, before = 0, self._moment()
+        while True:
+            problems = self._account(before)
+            if not problems or not self._running or quiet >= QUIET_LOOKS:
+                break
+            if time.monotonic() > deadline:
+                self._cannot(1, "counts", "the account moved all the time: audit again when the job is quiet")
+                return
+            time.sleep(LOOK_S)
+            now = self._moment()
+            quiet = quiet + 1 if now.counts == before.counts else 0
+            before = now
+        self._found.problems += problems
+
+    def _cannot(self, amount: int, unit: str, message: str) -> None:
+        self._found.not_verifiable.append(Unverifiable("", "", "", amount, unit, message))
+
+    def _account(self, now: Moment) -> list[Problem]:
+        """Compare the account with itself: what ranges hold, what was counted, what the quarantine has."""
+        problems = []
+        rows: dict[str, int] = {}
+        if self._quarantine is not None:
+            reader = QuarantineReader(self._quarantine)
+            try:
+                rows = reader.counts("source")
+            finally:
+                reader.close()
+        for source, counts in now.counts.items():
+            if source in SCATTERED:
+                continue
+            if now.records(source) != counts.read:
+                problems.append(
+                    Problem(
+                        "ledger",
+                        source,
+                        f"the ledger's ranges of {source} hold {now.records(source)} records, "
+                        f"its account {counts.read}",
+                    )
+                )
+            if counts.read != counts.settled:
+                problems.append(
+                    Problem(
+                        "ledger",
+                        source,
+                        f"{counts.read - counts.settled} records of {source} are unaccounted for",
+                    )
+                )
+            if self._quarantine is not None and rows.get(source, 0) != counts.quarantined:
+                problems.append(
+                    Problem(
+                        "quarantine",
+                        source,
+                        f"the quarantine has {rows.get(source, 0)} rejects of {source}, "
+                        f"the account {counts.quarantined}",
+                    )
+                )
+        return problems
+
+    def _compare_rejects(self, derived: Derived) -> None:
+        if self._quarantine is None:
+            return
+        deadline = time.monotonic() + (PATIENCE_S if self._running else 0)
+        while True:
+            stored = {
+                place: raw
+                for place, (raw, _, _) in self._rejected().items()
+                if self._verified(place, derived)
+            }
+            lacking, more = compare.quarantine(derived.rejects, stored)
+            if not lacking or time.monotonic() > deadline:
+                break
+            time.sleep(LOOK_S)
+        for place in lacking:
+            where = f"{place[0]} {place[2]} [{place[3]}, {place[4]})"
+            self._found.problems.append(
+                Problem("quarantine", where, f"{where} is not a valid ping, and not in the quarantine")
+            )
+        if more:
+            self._found.not_verifiable.append(
+                Unverifiable(
+                    "", "", "", len(more), "rejects", f"{len(more)} rejects are valid for the present version"
+                )
+            )
+
+    def _verified(self, place: Place, derived: Derived) -> bool:
+        read = derived.reads.get((place[0], place[1], place[2]))
+        bound = self._bounds.get((place[0], place[1], place[2]))
+        if read is None:
+            return False
+        return read.start <= place[3] < read.end and (
+            bound is None or bound.must is None or place[3] < bound.must
+        )
+
+    def _compare_map(self, derived: Derived, columns: dict[str, Any]) -> None:
+        try:
+            vehicles = self._plugins.only(
+                "fleetflow_vehicles_map", "the vehicles map", "", self._configuration
+            )
+        except PluginError:
+            self._found.not_verifiable.append(
+                Unverifiable("", "", "", 0, "vehicles", "there is no vehicles map to read")
+            )
+            return
+        newest = derived.newest()
+        with contextlib.closing(vehicles):
+            outcome = compare.vehicles(newest, compare.stored(vehicles.records(), columns))
+            suspects = dict(outcome.suspects)
+            deadline = time.monotonic() + (PATIENCE_S if self._running else 0)
+            while suspects and newest is not None and time.monotonic() < deadline:
+                time.sleep(LOOK_S)
+                records = [record for vin in suspects if (record := vehicles.get(vin)) is not None]
+                few = newest.filter(newest["vin"].is_in(list(suspects)))
+                suspects = dict(compare.vehicles(few, compare.stored(records, columns)).suspects)
+        self._found.problems += [Problem("map", vin, message) for vin, message in suspects.items()]
+        complete = not (self._running or self._ahead or self._found.not_verifiable)
+        for vin in (*outcome.newer, *outcome.extra) if complete else ():
+            self._found.problems.append(
+                Problem("map", vin, f"vehicle {vin}: no input that was read explains its record")
+            )
+        self._found.vehicles = {
+            "same": outcome.same,
+            "newer": len(outcome.newer),
+            "without a newer field": outcome.fillable,
+            "not from these inputs": len(outcome.extra),
+            "wrong": len(suspects),
+        }
+
+
+def positions_in(recovery: Path) -> Positions:
+    """Return the stored position of each partition; nothing is unpickled but plain data."""
+    found: Positions = {}
+    if not (recovery / store.FILE).is_file():
+        return found
+    with store.reading(recovery / store.FILE) as connection:
+        for step, key, data in store.states(connection):
+            name = step.partition(".")[2]
+            if name.startswith("read_"):
+                found[name.removeprefix("read_"), key] = plain.loads(data)
+    return found
+
+
+def _resources(position: Any) -> list[str]:
+    """Return the names of files or services that a position mentions: keys of the mappings in it."""
+    if not isinstance(position, Mapping):
+        return []
+    return [str(key) for part in position.values() if isinstance(part, Mapping) for key in part]
+
+
+def _without_scattered(then: Moment) -> Moment:
+    ranges = {key: some for key, some in then.ranges.items() if key[0] not in SCATTERED}
+    return Moment(then.time, ranges, then.counts, then.notices)
+
+
+def _unscattered(derived: Derived) -> Derived:
+    return Derived(reads={key: read for key, read in derived.reads.items() if key[0] not in SCATTERED})
+
+
+def _name(thing: Any) -> str:
+    return str(thing.name)
+
+
+def main() -> None:
+    """Print the outcome, or the error, as one JSON object on the last line."""
+    answer: dict[str, Any]
+    try:
+        plugins, configuration = application.load()
+        plugins.require_sound()
+        # what is not there any more is given up, not waited for
+        configuration.once = True
+        answer = Verification(plugins, configuration, Path(sys.argv[1]), sys.argv[2] == "1").run()
+    except FleetflowError as error:
+        answer = {"error": error.message, "hint": error.hint}
+    sys.stdout.write(json.dumps(answer, default=str) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
