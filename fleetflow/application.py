@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -62,6 +63,8 @@ def prepare(active: Plugins, configuration: Configuration, store: Path | None) -
         ensure_store(store)
         StoreLock(store).acquire()
     stop.set_on_signals()
+    # what was loaded up to here stays: the collector need not look at it again and again
+    gc.freeze()
     return flow
 
 

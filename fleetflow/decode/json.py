@@ -27,9 +27,10 @@ PYTHON_TYPES: dict[pl.DataType | type[pl.DataType], Any] = {
     pl.Float64: float,
     pl.Int64: int,
     pl.Boolean: bool,
-    pl.List(pl.String): list[str],
+    pl.List(pl.String): tuple[str, ...],
 }
-"""The types a field may have, with what JSON must hold for it."""
+"""The types a field may have, with what JSON must hold for it. An array becomes a tuple: the empty one is
+always the same object, while a list per ping would keep the garbage collector busy."""
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that it cannot read; the last for arrays in arrays in arrays."""
@@ -46,7 +47,7 @@ class JsonDecoder:
             if field.required:
                 members.append((field.name, kind))
             elif isinstance(field.default, list):
-                members.append((field.name, kind, msgspec.field(default_factory=list)))
+                members.append((field.name, kind, tuple(field.default)))
             else:
                 members.append((field.name, kind | None, field.default))
         record: Any = msgspec.defstruct("Ping", members, gc=False, kw_only=True)
@@ -136,6 +137,8 @@ class JsonDecoder:
 def _series(name: str, dtype: pl.DataType, values: list[Any]) -> pl.Series:
     if dtype != pl.List(pl.String):
         return pl.Series(name, values, dtype)
+    if not any(values):
+        return pl.Series(name, [[]], dtype).new_from_index(0, len(values))
     # Polars takes a list of lists apart in Python, one by one: 10 times slower than putting them together
     rows = np.repeat(np.arange(len(values), dtype=np.uint32), list(map(len, values)))
     items = pl.Series(name, list(chain.from_iterable(values)), pl.String)

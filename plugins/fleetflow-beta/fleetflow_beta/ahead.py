@@ -21,14 +21,23 @@ class Item:
     size: int = 0
 
 
+MOST_BYTES = 16 << 20
+"""Bytes of pages beyond which no further page is fetched ahead."""
+
+
 class Ahead:
     """A bounded queue, with what is known of the service beyond it.
 
-    `put` waits for room, all else returns at once. After `stop`, nothing waits.
+    `put` waits for room, all else returns at once. After `stop`, nothing waits. While the service has more,
+    pages are gathered for up to `gather_s` seconds: to decode and to write a few hundred pings costs nearly
+    as much as some thousands.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, gather_s: float = 0.0) -> None:
         self._most = most
+        self._gather_s = gather_s
+        self._size = 0
+        self._due_at = 0.0
         self._condition = Condition()
         self._items: deque[Item] = deque()
         self._stopped = False
@@ -55,11 +64,14 @@ class Ahead:
         """Return what is there, about `max_bytes` of it; raises what `break_off` was given."""
         taken: list[Item] = []
         with self._condition:
+            if self._gathering_s() > 0:
+                return taken
             size = 0
             while self._items and (not taken or size + self._items[0].size <= max_bytes):
                 item = self._items.popleft()
                 size += item.size
                 taken.append(item)
+            self._size -= size
             if taken:
                 self._condition.notify_all()
             elif self._bug is not None:
@@ -80,7 +92,7 @@ class Ahead:
         """Return the seconds until there may be something to take; 0 when there is."""
         with self._condition:
             if self._items or self._bug is not None:
-                return 0.0
+                return self._gathering_s()
             return max(0.02, self._awake_at - time.monotonic())
 
     def sleeps(self, pause_s: float) -> None:
@@ -101,5 +113,17 @@ class Ahead:
 
     def _append(self, item: Item | None) -> None:
         if item is not None:
-            self._condition.wait_for(lambda: len(self._items) < self._most or self._stopped)
+            self._condition.wait_for(lambda: not self._full() or self._stopped)
+            if not self._items:
+                self._due_at = time.monotonic() + self._gather_s
             self._items.append(item)
+            self._size += item.size
+
+    def _full(self) -> bool:
+        return len(self._items) >= self._most or self._size >= MOST_BYTES
+
+    def _gathering_s(self) -> float:
+        """Return the seconds for which what is there may still wait for more."""
+        if not self._items or not self._more or self._bug is not None or self._stopped or self._full():
+            return 0.0
+        return max(0.0, self._due_at - time.monotonic())

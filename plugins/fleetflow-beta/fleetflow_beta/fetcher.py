@@ -67,7 +67,7 @@ class Fetcher:
         self._previous_count: int | None = None
         self._unplaced: tuple[int, int] = (0, 0)
         self._stop = Event()
-        self.ahead = Ahead(settings.pages_ahead)
+        self.ahead = Ahead(settings.pages_ahead, settings.gather_s)
         """What was fetched; its methods may be called from any thread."""
         self._thread = Thread(target=self._run, name=f"fleetflow-beta {url}", daemon=True)
 

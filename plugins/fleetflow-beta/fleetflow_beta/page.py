@@ -45,7 +45,10 @@ _ELEMENTS = msgspec.json.Decoder(list[msgspec.Raw])
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A JSON array: its bytes, and the sequence of each element (None where there is no usable one)."""
+    """A JSON array: its bytes, and the sequence of each element (None where there is no usable one).
+
+    The sequences are a `range` if each is the one before it and one.
+    """
 
     data: bytes
     sequences: Sequence[int | None]
@@ -107,13 +110,14 @@ def read(body: bytes) -> Page:
     with half a surrogate pair becomes `{"sequence": N, "unreadable": its text}`. None of them is a ping.
     """
     try:
-        sequences: list[int | None] = [element.sequence for element in _SEQUENCES.decode(body)]
+        found = [element.sequence for element in _SEQUENCES.decode(body)]
     except _UNREADABLE:
         pass
     else:
-        if sequences and not (min(sequences) >= 0 and max(sequences) <= LARGEST):  # type: ignore[type-var] # no None yet
-            sequences = [_usable(sequence) for sequence in sequences]
-        return Page(body, sequences)
+        rising = range(found[0], found[0] + len(found)) if found else range(0)
+        if found == list(rising) and (not found or (found[0] >= 0 and found[-1] <= LARGEST)):
+            return Page(body, rising)
+        return Page(body, [_usable(sequence) for sequence in found])
     try:
         elements = _ELEMENTS.decode(body)
     except _UNREADABLE:
@@ -133,7 +137,7 @@ def place(page: Page, since: int) -> Placed | None:
     """
     sequences = page.sequences
     count = len(sequences)
-    if count and sequences[0] == since + 1 and sequences == list(range(since + 1, since + 1 + count)):
+    if count and sequences == range(since + 1, since + 1 + count):
         return Placed(page, since + 1, since + 1 + count, count, 0, count - 1)
     above = [s for s in sequences if s is not None and s > since]
     if not above:

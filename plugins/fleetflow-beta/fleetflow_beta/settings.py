@@ -61,7 +61,12 @@ class BetaSettings(Settings):
     max_page_bytes: int = Field(
         64 * 1024 * 1024, ge=1024, description="bytes of a page, uncompressed, beyond which it is refused"
     )
-    pages_ahead: int = Field(4, ge=1, le=100, description="pages per service to fetch ahead of the dataflow")
+    pages_ahead: int = Field(
+        32, ge=1, le=1000, description="pages per service to fetch ahead of the dataflow, 16 MiB at most"
+    )
+    gather_s: float = Field(
+        0.05, ge=0, le=10, description="seconds that pages are gathered for while a service has more of them"
+    )
     verify_polls: int = Field(
         5, ge=1, le=1000, description="pages after which to check that the service did not start again"
     )
