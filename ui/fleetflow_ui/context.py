@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fleetflow.config import Configuration
 from fleetflow.contracts.page import Page
@@ -14,13 +16,40 @@ from fleetflow_ui.snapshot import FleetReader
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+T = TypeVar("T")
+
+
+class Shared:
+    """Things that all sessions of a page share, such as a reader of its own: made at first use, by name."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._things: dict[str, Any] = {}
+
+    def get(self, name: str, make: Callable[[], T]) -> T:
+        """Return the thing of this name; the first call makes it."""
+        with self._lock:
+            if name not in self._things:
+                self._things[name] = make()
+            thing: T = self._things[name]
+            return thing
+
+    def close(self) -> None:
+        """Close what has a method `close`."""
+        with self._lock:
+            things, self._things = list(self._things.values()), {}
+        for thing in things:
+            if hasattr(thing, "close"):
+                thing.close()
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """Shared by all sessions; `tiles` is False where no server offers the built-in map's tiles.
 
     Pages reach stores through `configuration` (`Ledger.of(configuration)`) and what plugins offer through
-    `plugins` (`plugins.at_most_one("fleetflow_history", ...)`).
+    `plugins` (`plugins.at_most_one("fleetflow_history", ...)`). What all sessions of a page need once is kept
+    in `shared`.
     """
 
     settings: UiSettings
@@ -29,6 +58,7 @@ class Context:
     tiles: bool
     plugins: Plugins
     configuration: Configuration
+    shared: Shared = field(default_factory=Shared)
 
 
 def make(plugins: Plugins, configuration: Configuration, tiles: bool) -> Context:

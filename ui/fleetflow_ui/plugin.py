@@ -24,10 +24,9 @@ def fleetflow_settings() -> dict[str, type[BaseModel]]:
 
 
 PAGES = (
-    ("dashboard", "Map", "fleetflow_ui.map_page", 10),
+    ("dashboard", "Map", "fleetflow_ui.map.page", 10),
     ("vehicles", "Vehicles", "fleetflow_ui.vehicles_page", 20),
     ("jobs", "Jobs", "fleetflow_ui.jobs_page", 30),
-    ("quality", "Quality", "fleetflow_ui.quality_page", 40),
 )
 """URL, title, module with a function `build`, and order of the built-in pages."""
 
@@ -48,15 +47,24 @@ def _build(module: str, document: Any, context: Any) -> None:
 
 
 @click.command("ui")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: [ui] port, 5006]")
+@click.option("--host", help="Address to listen on; beyond loopback only with [ui] password or token.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on, 0 for any free one.")
+@click.option("--read-only", is_flag=True, help="Refuse everything that would change a job or a store.")
 @click.pass_context
-def ui_command(ctx: click.Context, port: int | None) -> None:
-    """Serve the dashboard at http://localhost:5006/dashboard, on loopback only."""
+def ui_command(ctx: click.Context, host: str | None, port: int | None, read_only: bool) -> None:
+    """Serve the dashboard: by default at http://localhost:5006/dashboard, on loopback only."""
     from fleetflow_ui.server import serve  # noqa: PLC0415 - Bokeh is slow to import
 
     configuration: Configuration = ctx.obj
     settings = configuration.table("ui", UiSettings)
-    serve(ctx.meta["plugins"], configuration, settings.host, settings.port if port is None else port)
+    serve(
+        ctx.meta["plugins"],
+        configuration,
+        host or settings.host,
+        settings.port if port is None else port,
+        read_only,
+        click.echo,
+    )
 
 
 @hookimpl

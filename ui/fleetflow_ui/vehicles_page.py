@@ -1,0 +1,362 @@
+"""The page /vehicles: all vehicles in a table, and the whole record of one."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from bokeh.document import Document
+from bokeh.layouts import column, row
+from bokeh.models import ColumnDataSource, CustomJS
+from bokeh.models.widgets import (
+    Button,
+    DataTable,
+    Div,
+    MultiChoice,
+    Select,
+    StringFormatter,
+    TableColumn,
+    TextInput,
+    Toggle,
+)
+
+from fleetflow.contracts.vehicles import Record
+from fleetflow_ui import export, words
+from fleetflow_ui.background import Ask, asker, in_words
+from fleetflow_ui.context import Context
+from fleetflow_ui.shell import Frame, dress
+from fleetflow_ui.vehicle_rows import (
+    COLUMNS,
+    ROWS,
+    Choice,
+    Questions,
+    all_records,
+    cell,
+    chosen,
+    fields_of,
+    questions_of,
+)
+
+SETTLED_S = 5.0
+"""Seconds for which rows keep their places while vehicles move: values change at once, the order does not."""
+TITLES = {
+    "vin": "VIN",
+    "time": "time (UTC)",
+    "received_at": "received (UTC)",
+    "obd_codes": "codes",
+    "schema_version": "schema",
+}
+WIDTHS = {"vin": 190, "time": 160, "received_at": 160, "obd_codes": 170, "note": 240, "status": 110}
+BAR_CSS = """
+:host { flex-wrap: wrap; align-items: end; gap: 8px 10px; padding: 12px 16px 8px; }
+"""
+BODY_CSS = """
+:host { gap: 12px; padding: 0 16px 12px; min-height: 0; }
+.rows { min-width: 0; }
+@media (max-width: 900px) {
+  :host { flex-direction: column; overflow: visible; }
+  .rows { flex: none; height: 56vh; width: 100%; }
+  .record { width: 100%; max-height: none; }
+}
+"""
+PAGE_CSS = ":host { min-height: 0; } @media (max-width: 900px) { :host { height: auto; } }"
+RECORD_CSS = ":host { overflow: auto; }"
+TABLE_CSS = ".slick-header-column { cursor: pointer; } .slick-cell { font-variant-numeric: tabular-nums; }"
+SORT_JS = """
+document.addEventListener("click", (event) => {
+  const header = event.composedPath().find((part) => part.classList?.contains("slick-header-column"));
+  if (!header) return;
+  const title = header.querySelector(".slick-column-name").textContent.replace(/ [▲▼]$/, "");
+  const field = Object.keys(titles).find((name) => titles[name] === title) ?? title;
+  if (sort.value === field) turn.active = !turn.active;
+  else sort.value = field;
+});
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search came to: the VINs in order, the fields there are, or why there is nothing."""
+
+    vins: list[str]
+    fields: list[str]
+    version: int
+    problem: str = ""
+    hint: str = ""
+
+
+class VehiclesPage:
+    """One session's table: built once; `update` changes what is shown when something has changed."""
+
+    def __init__(self, context: Context, frame: Frame, ask: Ask, questions: Questions) -> None:
+        self._context, self._frame, self._ask, self._questions = context, frame, ask, questions
+        asked = frame.query
+        columns = tuple(name for name in asked.get("columns", "").split(",") if name) or COLUMNS
+        self.choice = Choice(
+            asked.get("q", ""),
+            asked.get("where", ""),
+            asked.get("sort", "vin"),
+            asked.get("desc") == "1",
+            columns,
+        )
+        self._page = max(0, int(asked["page"]) - 1) if asked.get("page", "").isdigit() else 0
+        self._vin = asked.get("vin", "")
+        self._found = Found([], list(COLUMNS), -1)
+        self._looked_at = float("-inf")
+        self._busy = self._again = False
+        self._shown_version = -1
+        self._build()
+
+    def _build(self) -> None:
+        self.search = TextInput(
+            title="Search", placeholder="VIN, status or source", value=self.choice.search, width=220
+        )
+        self.where = TextInput(
+            title="Condition",
+            placeholder="'P0171' in obd_codes and latitude > 35",
+            value=self.choice.where,
+            width=320,
+            visible=self._questions.offered,
+        )
+        self.sort = Select(title="Order by", value=self.choice.sort, options=[*[self.choice.sort]], width=140)
+        self.turn = Toggle(label="↑", active=self.choice.descending, width=40, name="turn")
+        self.choose = Toggle(label="Columns", width=90)
+        self.columns = MultiChoice(
+            title="Columns, in this order", value=list(self.choice.columns), visible=False, min_width=280
+        )
+        self.back = Button(label="Back", width=64, name="back")
+        self.on = Button(label="Next", width=64, name="on")
+        self.place = Div(name="place", margin=(0, 0, 8, 0))
+        self.downloads = Div(name="downloads", margin=(0, 0, 8, 0), styles={"margin-left": "auto"})
+        self.source = ColumnDataSource({name: [] for name in self.choice.columns})
+        self.table = DataTable(
+            name="table",
+            source=self.source,
+            columns=[],
+            sortable=False,
+            reorderable=False,
+            index_position=None,
+            row_height=32,
+            sizing_mode="stretch_both",
+            css_classes=["rows"],
+            stylesheets=[TABLE_CSS],
+            autosize_mode="none",
+        )
+        self.record = Div(
+            name="record",
+            width=400,
+            sizing_mode="stretch_height",
+            css_classes=["record"],
+            stylesheets=[RECORD_CSS],
+        )
+        self.notice = Div(name="notice", visible=False, margin=(0, 16, 8, 16), sizing_mode="stretch_width")
+        self.empty = Div(name="empty", visible=False, sizing_mode="stretch_width")
+        self.bar = row(
+            self.search, self.where, self.sort, self.turn, self.choose, self.columns,
+            self.back, self.place, self.on, self.downloads,
+            stylesheets=[BAR_CSS], sizing_mode="stretch_width",
+        )  # fmt: skip
+        self.body = row(self.table, self.record, stylesheets=[BODY_CSS], sizing_mode="stretch_both")
+        self.root = column(
+            self.bar, self.notice, self.empty, self.body, sizing_mode="stretch_both", stylesheets=[PAGE_CSS]
+        )
+        self.search.on_change("value_input", lambda attr, old, new: self._choose(search=new.strip()))
+        self.where.on_change("value", lambda attr, old, new: self._choose(where=new.strip()))
+        self.sort.on_change("value", lambda attr, old, new: self._choose(sort=new))
+        self.turn.on_change("active", lambda attr, old, new: self._choose(descending=new))
+        self.columns.on_change("value", lambda attr, old, new: self._choose(columns=tuple(new) or COLUMNS))
+        self.choose.on_change("active", lambda attr, old, new: self.columns.update(visible=new))
+        self.back.on_click(lambda: self._turn_to(self._page - 1))
+        self.on.on_click(lambda: self._turn_to(self._page + 1))
+        self.source.selected.on_change("indices", self._on_select)
+
+    def sorting(self) -> CustomJS:
+        """Return the script that orders by a column when its head is clicked."""
+        return CustomJS(args={"sort": self.sort, "turn": self.turn, "titles": TITLES}, code=SORT_JS)
+
+    def _choose(self, **change: Any) -> None:
+        choice = replace(self.choice, **change)
+        if choice == self.choice:
+            return
+        self.choice = choice
+        if set(change) - {"columns"}:
+            self._page = 0
+            self._look()
+        self._remember()
+        self._show()
+
+    def _turn_to(self, page: int) -> None:
+        self._page = page
+        self._remember()
+        self._show()
+
+    def _remember(self) -> None:
+        choice = self.choice
+        self._frame.remember(
+            q=choice.search,
+            where=choice.where,
+            sort="" if choice.sort == "vin" else choice.sort,
+            desc="1" if choice.descending else "",
+            columns="" if choice.columns == COLUMNS else ",".join(choice.columns),
+            page=str(self._page + 1) if self._page else "",
+            vin=self._vin,
+        )
+
+    def update(self) -> None:
+        """Show what has changed: values at once, the order of rows every few seconds."""
+        fleet = self._context.reader.fleet
+        if fleet.version != self._found.version and time.monotonic() - self._looked_at > SETTLED_S:
+            self._look()
+        if fleet.version != self._shown_version:
+            self._show()
+        self._show_record()
+
+    def _look(self) -> None:
+        """Ask for the vehicles of the choice; of several wishes while one is under way the last counts."""
+        if self._busy:
+            self._again = True
+            return
+        self._busy, self._looked_at = True, time.monotonic()
+        context, choice, questions = self._context, self.choice, self._questions
+
+        def work() -> Found:
+            version, records = context.reader.fleet.version, all_records(context)
+            fields = fields_of(records) or list(COLUMNS)
+            try:
+                return Found(
+                    [str(each["vin"]) for each in chosen(records, choice, questions)], fields, version
+                )
+            except Exception as error:
+                message, hint = in_words(error)
+                return Found([], fields, version, message, hint)
+
+        self._ask(work, self._arrived)
+
+    def _arrived(self, found: Found) -> None:
+        self._found, self._busy = found, False
+        if self._again:
+            self._again = False
+            self._look()
+        self.sort.options = sorted({*found.fields, self.choice.sort})
+        self.columns.options = [*found.fields]
+        self._show()
+
+    def _show(self) -> None:
+        fleet, found, choice = self._context.reader.fleet, self._found, self.choice
+        self._shown_version = fleet.version
+        self._say()
+        pages = max(1, -(-len(found.vins) // ROWS))
+        self._page = min(max(self._page, 0), pages - 1)
+        first = self._page * ROWS
+        vins = found.vins[first : first + ROWS]
+        records = [self._context.reader.fleet.record(vin) or {"vin": vin} for vin in vins]
+        titles = [TITLES.get(name, name) for name in choice.columns]
+        arrow = " ▼" if choice.descending else " ▲"
+        heads = [
+            title + (arrow if name == choice.sort else "")
+            for name, title in zip(choice.columns, titles, strict=True)
+        ]
+        if [(each.field, each.title) for each in self.table.columns] != list(
+            zip(choice.columns, heads, strict=True)
+        ):
+            self.table.columns = [
+                TableColumn(
+                    field=name,
+                    title=head,
+                    width=WIDTHS.get(name, 110),
+                    sortable=False,
+                    formatter=StringFormatter(),
+                )
+                for name, head in zip(choice.columns, heads, strict=True)
+            ]
+        data = {
+            name: [cell(name, record.get(name)) for record in records]
+            for name in dict.fromkeys((*choice.columns, "vin"))
+        }
+        if data != dict(self.source.data):
+            self.source.data = data
+        indices = [vins.index(self._vin)] if self._vin in vins else []
+        if list(self.source.selected.indices) != indices:
+            self.source.selected.indices = indices
+        count = len(found.vins)
+        self._put(
+            self.place,
+            f"<b>{first + 1:,} to {first + len(vins):,}</b> of {count:,}" if count else "<b>none</b>",
+        )
+        self.back.disabled, self.on.disabled = self._page == 0, self._page >= pages - 1
+        self.turn.label = "↓" if choice.descending else "↑"
+        links = "".join(
+            f'<a href="{escape(export.address(choice, kind))}" download>{kind.upper()}</a>'
+            for kind in ("csv", "json")
+        )
+        self._put(self.downloads, f'<span class="ff-soft">Export</span> <span class="links">{links}</span>')
+
+    def _say(self) -> None:
+        fleet, found = self._context.reader.fleet, self._found
+        notice = empty = ""
+        if fleet.problem:
+            notice = words.note(f"The vehicles map cannot be read: {fleet.problem}", "bad")
+        elif found.problem:
+            notice = words.note(found.problem, "bad", found.hint)
+        elif found.version >= 0 and not found.vins and (self.choice.search or self.choice.where):
+            notice = words.note(
+                "No vehicle is like that.", "", "Shorten the search, or take the condition away."
+            )
+        if not len(fleet) and not fleet.problem:
+            empty = words.empty(
+                "No vehicle yet", "The table fills when a job runs.", "fleetflow run, or fleetflow demo"
+            )
+        self._put(self.notice, notice)
+        self._put(self.empty, empty)
+        self.bar.visible = self.body.visible = not empty
+
+    @staticmethod
+    def _put(div: Div, text: str) -> None:
+        if div.text != text:
+            div.text = text
+        if div.visible != bool(text):
+            div.visible = bool(text)
+
+    def _on_select(self, attr: str, old: list[int], new: list[int]) -> None:
+        if new and new[0] < len(self.source.data["vin"]):
+            self._vin = str(self.source.data["vin"][new[0]])
+            self._remember()
+            self._show_record()
+
+    def _show_record(self) -> None:
+        record = self._context.reader.fleet.record(self._vin) if self._vin else None
+        self._put(self.record, card(record, time.time()))
+
+
+def card(record: Record | None, now: float) -> str:
+    """Return a vehicle's whole record as HTML, or the words for none."""
+    if record is None:
+        return (
+            '<div class="ff-card"><h3>Record</h3><p class="ff-soft">Select a row to see everything that is'
+            " known of a vehicle.</p></div>"
+        )
+    status = str(record.get("status") or "NORMAL")
+    heard = record.get("time")
+    age = f"last ping {words.ago(now - heard)}" if isinstance(heard, int | float) else ""
+    vin = str(record["vin"])
+    text = json.dumps(record, indent=2, ensure_ascii=False)
+    return (
+        f'<div class="ff-card"><h3 class="ff-mono">{words.text(vin)}</h3>'
+        f"<p>{words.badge(status, 'bad' if status == 'CRASHED' else '' if status == 'NORMAL' else 'warn')}"
+        f' <span class="ff-soft">{words.text(age)}</span></p>'
+        f'<p><a href="dashboard?vin={escape(quote(vin, safe=""))}">Show on the map</a></p>'
+        f'<pre tabindex="0" aria-label="Record as JSON">{escape(text)}</pre></div>'
+    )
+
+
+def build(document: Document, context: Context) -> None:
+    """Fill a document for one session."""
+    frame = dress(document, context, "vehicles", "Vehicles")
+    page = VehiclesPage(context, frame, asker(document), questions_of(context))
+    document.add_root(page.root)
+    document.js_on_event("document_ready", page.sorting())
+    frame.every(context.settings.refresh_s, page.update)
