@@ -65,13 +65,12 @@ class Fixes:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What counts: leg i goes from place `start[i]` to place `end[i]` (a head stands for the last counted
-    fix), ends rising; and per vehicle the places of its last counted, last good and set-aside fix.
+    """What counts: leg i leads to place `end[i]`, rising, and is `squared[i]` long (as a squared chord); and
+    per vehicle the places of its last counted, last good and set-aside fix, a head being the remembered one.
 
-    `aside` is NOTHING where there is none, and the head's place where it is still the remembered one.
+    `aside` is NOTHING where there is none.
     """
 
-    start: Ints
     end: Ints
     squared: Floats
     counted: Ints
@@ -125,7 +124,10 @@ def count(fixes: Fixes, rule: Rule) -> Counted:
             counted[vehicle], good[vehicle], aside[vehicle] = outcome
     end = np.flatnonzero(source != NOTHING)
     start = source[end]
-    return Counted(start, end, chord2(points[:, end], points[:, start]), counted, good, aside)
+    squared = leg[end]
+    longer = np.flatnonzero((start != end - 1) | is_head[start])
+    squared[longer] = chord2(points[:, end[longer]], points[:, start[longer]])
+    return Counted(end, squared, counted, good, aside)
 
 
 def _sure(leg: Floats, is_head: Bools, fresh: Bools, unsettled: Ints, rule: Rule) -> Bools:

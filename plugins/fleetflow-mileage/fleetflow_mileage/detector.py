@@ -116,7 +116,8 @@ class MileageShard:
         """Add the legs to the days, and yield the events."""
         fleet = self._fleet
         mm = millimetres(found.squared)
-        vehicle = vehicles[np.searchsorted(fixes.heads, found.end, "right") - 1]
+        sizes = np.diff(fixes.heads, append=fixes.time.size)
+        vehicle = np.repeat(vehicles, sizes)[found.end]
         day = self._days.of(fixes.time[found.end])
         first = np.ones(mm.size, np.bool_)
         first[1:] = (vehicle[1:] != vehicle[:-1]) | (day[1:] != day[:-1])

@@ -27,9 +27,13 @@ def on_sphere(latitude: Floats, longitude: Floats) -> Floats:
 
 def chord2(a: Floats, b: Floats) -> Floats:
     """Return the squared chords between points of shape (3, n), in squared earth radii."""
-    x, y, z = a[0] - b[0], a[1] - b[1], a[2] - b[2]
-    result: Floats = x * x + y * y + z * z
-    return result
+    total: Floats = a[0] - b[0]
+    total *= total
+    for axis in (1, 2):
+        part = a[axis] - b[axis]
+        part *= part
+        total += part
+    return total
 
 
 def millimetres(squared: Floats) -> Ints:
