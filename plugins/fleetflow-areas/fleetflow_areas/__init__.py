@@ -3,6 +3,7 @@
 - `settings`: the table `[areas]`
 - `area`: one area, made of parts that do not cross the antimeridian
 - `geojson`: areas out of a GeoJSON file
+- `grid`: where there may be an area at all
 - `index`: which positions lie in which areas
 - `file`: the areas as they are now, in a file that may change
 - `fixes`: a batch of pings as columns of numbers, grouped by vehicle

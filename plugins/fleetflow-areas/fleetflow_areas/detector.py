@@ -19,7 +19,8 @@ import polars as pl
 from fleetflow.contracts.detector import Event
 from fleetflow_areas.file import AreasFile
 from fleetflow_areas.fixes import TIME_BITS, TIME_MASK, Fixes, Numbering, fixes_of, groups, grown, sizes
-from fleetflow_areas.index import Areas, Integers
+from fleetflow_areas.grid import Integers
+from fleetflow_areas.index import Areas
 
 STATE_VERSION = 1
 CODE_BITS = 31

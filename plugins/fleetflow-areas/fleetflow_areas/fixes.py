@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from fleetflow_areas.index import Floats, Integers
+from fleetflow_areas.grid import Floats, Integers
 
 TIME_BITS = 43
 """Bits of a time in whole milliseconds since 1970: until the year 2248. What is left of 64 bits numbers the

@@ -6,13 +6,10 @@ import threading
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 
 from fleetflow_areas.area import EARTH_RADIUS_M, Area
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from fleetflow_areas.grid import Floats, Grid, Integers
 
 
 class Areas:
@@ -34,7 +31,9 @@ class Areas:
         self._latitude = np.array([one.latitude if one else 0 for one in circles], np.float64)
         self._longitude = np.array([one.longitude if one else 0 for one in circles], np.float64)
         self._radius_m = np.array([one.radius_m if one else 0 for one in circles], np.float64)
-        self._tree = shapely.STRtree([box for _, _, box in parts])
+        boxes = [box for _, _, box in parts]
+        self._tree = shapely.STRtree(boxes)
+        self._grid = Grid(shapely.bounds(boxes).reshape(-1, 4))
         # prepared shapes build their own indexes when first asked, and shards ask from several threads
         self._lock = threading.Lock()
 
@@ -57,6 +56,8 @@ class Areas:
         return pairs // many, pairs % many
 
     def _pairs(self, latitude: Floats, longitude: Floats) -> tuple[Integers, Integers]:
+        near = self._grid.near(latitude, longitude)
+        latitude, longitude = latitude[near], longitude[near]
         with self._lock:
             position, part = self._tree.query(shapely.points(longitude, latitude))
             inside = np.ones(len(part), np.bool_)
@@ -68,7 +69,7 @@ class Areas:
         inside[round_] = self._radius_m[of] >= _distance_m(
             latitude[at], longitude[at], self._latitude[of], self._longitude[of]
         )
-        return position[inside].astype(np.int64), self._owner[part[inside]]
+        return near[position[inside]], self._owner[part[inside]]
 
 
 def _distance_m(latitude: Floats, longitude: Floats, to_latitude: Floats, to_longitude: Floats) -> Floats:
