@@ -187,7 +187,7 @@ class Deriver:
                     break
         if not broken:
             return pings, []
-        whole = decode(self._schema, [payload])[0].decoded
+        whole = self._schema.decode([payload])
         sequences = pings["sequence"]
         rejects = []
         for row, rule in broken.items():

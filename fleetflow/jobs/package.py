@@ -7,11 +7,13 @@ it brings a configuration. What the host provides (fleetflow, Bytewax, Polars) i
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +33,9 @@ def build(target: Path, parts: Sequence[Path], config: Path | None) -> dict[str,
             if part.suffix == ".whl" and part.is_file():
                 shutil.copy(part, folder)
             elif (part / "pyproject.toml").is_file():
-                _pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(part.absolute()))
+                # what is needed to build is there: nothing has to be fetched for an environment of its own
+                here = ["--no-build-isolation"] if _can_build(part / "pyproject.toml") else []
+                _pip("wheel", "--no-deps", *here, "--wheel-dir", str(folder), str(part.absolute()))
             else:
                 raise JobError(f"{part} is neither a wheel nor a plugin's folder", "name either")
         wheels = [_entry(path) for path in sorted(folder.glob("*.whl"))]
@@ -85,6 +89,22 @@ def install(package: Path, site: Path) -> dict[str, Any]:
             f"{package} is not a package of a job: {error}", "make one: `fleetflow package -o JOB.zip ...`"
         ) from error
     return lock
+
+
+def _can_build(project: Path) -> bool:
+    """Whether everything that a plugin's folder says is needed to build it is installed, in that version."""
+    try:
+        # not among fleetflow's own requirements: build backends bring it
+        from packaging.requirements import Requirement  # noqa: PLC0415
+
+        system = tomllib.loads(project.read_text("utf-8"))["build-system"]
+        wanted = [Requirement(text) for text in system["requires"]]
+        return all(
+            each.marker is not None or importlib.metadata.version(each.name) in each.specifier
+            for each in wanted
+        )
+    except (ImportError, OSError, ValueError, KeyError):
+        return False
 
 
 def _entry(wheel: Path) -> dict[str, str]:

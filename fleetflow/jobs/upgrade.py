@@ -90,9 +90,9 @@ def upgrade(
             findings = _compared(job, old, spec)
             refuse(findings, accept_lossy)
             if rehearsal is not None:
-                from fleetflow.audit import rehearsal as rehearsing  # noqa: PLC0415 - few upgrades need it
+                from fleetflow.audit.rehearsal import rehearse  # noqa: PLC0415 - few upgrades need it
 
-                report = rehearsing.rehearse(job, old, spec, rehearsal.wait_s, rehearsal.longest_s)
+                report = rehearse(job, old, spec, rehearsal.wait_s, rehearsal.longest_s)
                 _refuse_losses(name, report)
                 if rehearsal.only:
                     shutil.rmtree(job.site(spec.release), ignore_errors=True)

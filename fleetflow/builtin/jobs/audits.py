@@ -63,7 +63,7 @@ def audit_command(ctx: click.Context, job: str | None, verify: bool, as_json: bo
         ctx.exit(1)
 
 
-class _Moment(click.ParamType):
+class _Moment(click.ParamType):  # type: ignore[type-arg] # generic in some versions of click only
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:

@@ -82,15 +82,23 @@ def dumps(fields: Mapping[str, Any]) -> str:
     return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def tie(record: Mapping[str, Any], columns: Sequence[str]) -> tuple[float, float, str, str]:
+def tie(record: Mapping[str, Any], columns: Sequence[str]) -> tuple[float, float, str, int, str]:
     """Return what decides between two pings of one time and sequence, whichever came first.
 
-    Position, source, then the text of the ping's fields: two pings that are equal in all are one ping.
+    Position, source, the version of the schema that read it (the newer one may have read more of the same
+    ping), then the text of the ping's fields: two pings that are equal in all are one ping.
     """
     place = (record.get("latitude"), record.get("longitude"))
     latitude, longitude = (float(value) if isinstance(value, int | float) else OLDEST for value in place)
     fields = {column: record.get(column) for column in columns}
-    return latitude, longitude, str(record.get("source")), orjson.dumps(fields).decode()
+    version = record.get("schema_version")
+    return (
+        latitude,
+        longitude,
+        str(record.get("source")),
+        version if isinstance(version, int) else 0,
+        orjson.dumps(fields).decode(),
+    )
 
 
 @dataclass(frozen=True, slots=True)

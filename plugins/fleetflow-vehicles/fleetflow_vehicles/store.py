@@ -87,8 +87,9 @@ class Store:
     ) -> dict[str, Counts]:
         """Write pings that are newer than what is stored, then the events' updates; count per source.
 
-        Newer is greater by (time, sequence), then by position, source and text (`records.tie`), so that
-        neither order of arrival nor repetition matters. Fields that the ping does not have are kept.
+        Newer is greater by (time, sequence), then by position, source, schema version and text
+        (`records.tie`), so that neither order of arrival nor repetition matters. Fields that the ping does
+        not have are kept.
         """
         superseded = Counter(pings.dropped)
         with self._transaction() as transaction:

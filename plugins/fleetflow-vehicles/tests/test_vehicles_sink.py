@@ -237,6 +237,23 @@ def test_a_schema_that_changed_its_fields_without_its_version_loses_none(tmp_pat
     assert (record["time"], record["obd_codes"]) == (3.0, ["P0300"])
 
 
+def test_the_same_ping_as_a_newer_schema_read_it_replaces_the_record_of_the_older_one(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    put(store, ping("A", 4.0, 7), version=1)
+    store.update("A", {"note": "kept"})
+    assert put(store, ping("A", 4.0, 7, obd_codes=["P0300"]))["alpha"] == Counts(applied=1)
+    # read again by the older schema, as after a rollback, it stays
+    assert put(store, ping("A", 4.0, 7), version=1)["alpha"] == Counts(superseded=1)
+    # an older ping of the newer schema moves nothing back
+    assert put(store, ping("A", 3.0, 9, obd_codes=["U0100"]))["alpha"] == Counts(superseded=1)
+    store.close()
+    with Vehicles(tmp_path) as vehicles:
+        record = vehicles.get("A")
+    assert record is not None
+    assert (record["time"], record["obd_codes"], record["schema_version"]) == (4.0, ["P0300"], 2)
+    assert record["note"] == "kept"
+
+
 def test_without_a_known_schema_version_fields_are_kept_as_well(tmp_path: Path) -> None:
     store = Store(tmp_path)
     put(store, ping("A", 1.0, obd_codes=["P0300"]), version=None)
