@@ -1,0 +1,13 @@
+"""Maintenance: notices for affected vehicles, and engine codes as events.
+
+- `settings`: the table `[maintenance]`
+- `rows`: reading CSV files of people, with every bad row named
+- `notices`: what is announced, as a file
+- `register`: which vehicles there are, in a database
+- `matching`: which notice affects which vehicle
+- `watch`: the matches as they are now, while files and database change
+- `faults`: codes that appear on a vehicle, and that appear again
+- `detector`: both as a live rule
+- `commands`: `fleetflow maintenance`
+- `plugin`: the hooks
+"""

@@ -1,0 +1,130 @@
+"""The detector `maintenance`: notices for vehicles that report, codes that appear, codes that come again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from fleetflow.codes import Codes
+from fleetflow.contracts.detector import Event
+from fleetflow_maintenance.faults import Appeared, Faults
+from fleetflow_maintenance.matching import KIND, STATUS, notice_event
+from fleetflow_maintenance.watch import Watch
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceDetector:
+    """See `MaintenanceShard`. Added to a running job it begins with the next ping of each vehicle."""
+
+    watch: Watch
+    codes: Codes
+    repeat_count: int
+    repeat_s: float
+    name: str = "maintenance"
+
+    def open(self, state: Any | None) -> MaintenanceShard:
+        """Open one shard."""
+        self.watch.start()
+        return MaintenanceShard(self, state or {})
+
+
+class MaintenanceShard:
+    """Events of kind `maintenance` and `fault` for the vehicles of one shard.
+
+    An event per notice and affected vehicle, with the vehicle's first ping after that is known, once; an
+    event per code that appears (see `Faults`), and one when it has appeared too often. The status becomes
+    MAINTENANCE only with a ping none of whose codes is critical: what is worse, such as a crash, stays on
+    show.
+    """
+
+    def __init__(self, detector: MaintenanceDetector, state: Mapping[str, Any]) -> None:
+        self._detector = detector
+        self._faults = Faults(detector.repeat_count, detector.repeat_s, state.get("faults"))
+        self._told: dict[str, tuple[str, ...]] = dict(state.get("told", {}))
+        self._version = 0
+        self._settled: set[str] = set()
+
+    def on_pings(self, pings: pl.DataFrame) -> Sequence[Event]:
+        """Return what appeared, then what is due."""
+        if not pings.height:
+            return ()
+        vins = pings["vin"].unique(maintain_order=True).to_list()
+        events: list[Event] = []
+        if "obd_codes" in pings.columns:
+            for appeared in self._faults.take(pings, vins):
+                ping = pings.row(appeared.row, named=True)
+                events.append(self._fault(appeared, ping))
+                if appeared.repeated:
+                    events.append(self._repeated(appeared, ping))
+        events.extend(self._notices(pings, vins))
+        return events
+
+    def _quiet(self, ping: Mapping[str, Any]) -> bool:
+        """Whether a ping shows nothing that is worse than maintenance."""
+        severity = self._detector.codes.severity
+        return all(severity(code) != "critical" for code in ping.get("obd_codes") or ())
+
+    def _fault(self, appeared: Appeared, ping: Mapping[str, Any]) -> Event:
+        codes = self._detector.codes
+        return Event(
+            id=f"fault:{appeared.vin}:{appeared.code}:{appeared.time!r}",
+            vin=appeared.vin,
+            time=appeared.time,
+            kind="fault",
+            severity=codes.severity(appeared.code),
+            message=f"{appeared.vin}: {codes.describe(appeared.code)}",
+            data={"code": appeared.code, "title": codes.title(appeared.code)},
+            ping=ping,
+        )
+
+    def _repeated(self, appeared: Appeared, ping: Mapping[str, Any]) -> Event:
+        codes, count = self._detector.codes, len(appeared.repeated)
+        note = f"{codes.describe(appeared.code)} appeared {count} times"
+        status = self._quiet(ping)
+        return Event(
+            id=f"repeated:{appeared.vin}:{appeared.code}:{appeared.time!r}",
+            vin=appeared.vin,
+            time=appeared.time,
+            kind=KIND,
+            severity="warning",
+            message=f"{appeared.vin}: {note} within {appeared.time - appeared.repeated[0]:g} s",
+            data={
+                "reason": "repeated",
+                "code": appeared.code,
+                "title": codes.title(appeared.code),
+                "times": list(appeared.repeated),
+            },
+            ping=ping,
+            update={"maintenance": note, **({"status": STATUS, "note": note} if status else {})},
+        )
+
+    def _notices(self, pings: pl.DataFrame, vins: Sequence[str]) -> Iterator[Event]:
+        matches = self._detector.watch.matches
+        if matches.version != self._version:
+            self._version = matches.version
+            self._settled.clear()
+        if not matches.by_vin:
+            return
+        affected = [vin for vin in vins if vin in matches.by_vin and vin not in self._settled]
+        if not affected:
+            return
+        first = pings.filter(pl.col("vin").is_in(affected)).unique("vin", keep="first", maintain_order=True)
+        for ping in first.iter_rows(named=True):
+            vin = ping["vin"]
+            self._settled.add(vin)
+            told = self._told.get(vin, ())
+            new = [due for due in matches.by_vin[vin] if due["number"] not in told]
+            if new:
+                self._told[vin] = (*told, *(due["number"] for due in new))
+            status = self._quiet(ping)
+            for due in new:
+                yield notice_event(due, ping["time"], ping, status)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state as plain data."""
+        return {"v": VERSION, "faults": self._faults.snapshot(), "told": dict(self._told)}
