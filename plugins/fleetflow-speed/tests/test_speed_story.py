@@ -1,0 +1,86 @@
+"""The detector in a real job, killed and rescaled, and on real bus days."""
+
+import importlib.util
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fleetflow_speed.odometer import Odometer
+from fleetflow_speed.settings import SpeedSettings
+
+SPEC = importlib.util.spec_from_file_location(
+    "speed_reference", Path(__file__).with_name("speed_reference.py")
+)
+kit = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(kit)
+
+LIMIT = SpeedSettings(limit_kmh=32, hysteresis_kmh=10, window_s=300, slide_s=60, lateness_s=120)
+
+
+def pings_of(bus_days):
+    """One alpha file per bus and day, and what of it is valid as (vin, time, latitude, longitude)."""
+    files, pings = {}, []
+    for day, rows in bus_days.items():
+        for bus, when, latitude, longitude, _ in rows:
+            vin = f"{bus}-{day}"
+            files.setdefault(f"{vin}.csv", []).append(f"{vin},{latitude},{longitude},{when}\n")
+            place = [float(text) if text else math.nan for text in (latitude, longitude)]
+            if abs(place[0]) <= 90 and abs(place[1]) <= 180 and place != [0, 0]:
+                pings.append((vin, when, *place))
+    return files, pings
+
+
+def test_kill_and_rescale_in_the_middle_of_real_bus_days_give_the_events_of_the_reference(job, bus_days):
+    files, pings = pings_of(bus_days)
+    expected = kit.reference(pings, LIMIT)
+    assert len(expected) > 100, "or little is shown"
+    assert {kind for _, _, kind in expected} == {"speeding", "speeding_ended"}
+    job.environment |= {
+        f"FLEETFLOW_SPEED_{name.upper()}": str(value)
+        for name, value in LIMIT.model_dump().items()
+        if value != SpeedSettings().model_dump()[name]
+    }
+    job.run_kill_and_rescale(files)
+    events = job.events()
+    assert sorted((e["vin"], e["time"], e["kind"]) for e in events) == sorted(expected)
+    last = {vin: kind for vin, _, kind in sorted(expected)}
+    marked = {row["vin"] for row in job.rows("vehicles", "list") if row.get("speeding")}
+    assert marked == {vin for vin, kind in last.items() if kind == "speeding"}
+
+
+# km/h per unit of the column: the second day is not in miles/h but in metres/s, its speeds are whole
+# multiples of 0.44704 (one mile/h)
+DAYS = {"2015-03-18": (1.609344, 1200, 0.55, 8.0), "2016-05-30": (3.6, 600, 0.7, 5.0)}
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_computed_speeds_agree_with_those_that_the_buses_report(bus_days, day):
+    """Reports are of one moment, every 2 to 10 minutes: their mean over a window is what can be compared."""
+    kmh, window_s, correlation, error_kmh = DAYS[day]
+    fixes = {}
+    for bus, when, latitude, longitude, speed in bus_days[day]:
+        if latitude and longitude and speed and float(latitude):
+            fixes[bus, round(when * 1000)] = (float(latitude), float(longitude), float(speed) * kmh)
+    keys = sorted(fixes)
+    buses = {bus: number for number, bus in enumerate(dict.fromkeys(bus for bus, _ in keys))}
+    vehicle = np.array([buses[bus] for bus, _ in keys])
+    time = np.array([when for _, when in keys])
+    latitude, longitude, reported = np.array([fixes[key] for key in keys]).T
+    odometer = Odometer(window_s // 60, 60_000, window_s * 500)
+    odometer.fit(len(buses))
+    windows = odometer.drive(vehicle, time, latitude, longitude)
+    told = np.flatnonzero(~np.isnan(windows.speed_kmh))
+    assert len(told) > 2000
+    means = []
+    for number in told:
+        end = windows.slot[number] * 60_000
+        since = np.searchsorted(
+            vehicle * 2**43 + time, windows.vehicle[number] * 2**43 + end - window_s * 1000, "right"
+        )
+        means.append(reported[since : windows.last[number] + 1].mean())
+    computed = windows.speed_kmh[told]
+    found = np.corrcoef(computed, means)[0, 1], np.median(np.abs(computed - means))
+    print(f"{day}: {len(told)} windows, correlation {found[0]:.2f}, median error {found[1]:.1f} km/h")
+    assert found[0] > correlation
+    assert found[1] < error_kmh
