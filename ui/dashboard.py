@@ -1,12 +1,14 @@
 """The map for Bokeh's own server: `bokeh serve ui/dashboard.py`, then http://localhost:5006/dashboard.
 
-`fleetflow ui` does the same and draws the ground of the map too, for which this server has no place.
+`fleetflow ui` serves all pages, and keeps the tiles of the map's ground, for which this server has no place:
+here they travel inside the page.
 """
 
 import functools
 
 from bokeh.io import curdoc
-from fleetflow_ui import context, map_page
+from fleetflow_ui import context
+from fleetflow_ui.map import page
 
 from fleetflow import application
 
@@ -18,4 +20,4 @@ def shared() -> context.Context:
     return context.make(plugins, configuration, tiles=False)
 
 
-map_page.build(curdoc(), shared())
+page.build(curdoc(), shared())

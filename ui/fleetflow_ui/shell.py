@@ -139,9 +139,10 @@ THEMES: dict[str, Theme] = {name: _theme(colours) for name, colours in COLOURS.i
 class Browser(DataModel):
     """What one browser tab tells (theme, visible), and what it is told (query, the address after `?`)."""
 
-    theme = String(default="light")
-    visible = Bool(default=True)
-    query = String(default="")
+    # Bokeh's descriptors give plain values on instances, which its type hints do not say
+    theme: str = String(default="light")  # type: ignore[assignment]
+    visible: bool = Bool(default=True)  # type: ignore[assignment]
+    query: str = String(default="")  # type: ignore[assignment]
 
 
 class Frame:
@@ -218,11 +219,11 @@ def dress(document: Document, context: Context, page_url: str, title: str, page_
     document.theme = THEMES[frame.theme]
     document.config.notify_connection_status = False
     document.config.reconnect_session = False  # the page comes back as a new session, see static/shell.js
-    document.template = _file("page.html.jinja")
+    document.template = static("page.html.jinja")  # type: ignore[assignment] # text is taken too
     document.template_variables["shell"] = {
-        "css": _file("shell.css"),
-        "widgets_css": _file("widgets.css"),
-        "js": _file("shell.js"),
+        "css": static("shell.css"),
+        "widgets_css": static("widgets.css"),
+        "js": static("shell.js"),
         "page_css": page_css,
         "theme": context.settings.theme,
         "home": "dashboard",
@@ -258,5 +259,6 @@ def state_words(context: Context, now: float) -> str:
 
 
 @cache
-def _file(name: str) -> str:
+def static(name: str) -> str:
+    """Return the text of a file of `static/`, such as a page's own style sheet."""
     return (STATIC / name).read_text("utf-8")

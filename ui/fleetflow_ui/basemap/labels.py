@@ -24,7 +24,7 @@ Box = tuple[int, int, int, int]
 _CELL_PX = 256
 DOT_RADIUS_PX = 3
 
-CITY_POPULATION = {1: 9e6, 2: 4e6, 3: 1.5e6, 4: 4.5e5, 5: 1.4e5, 6: 4e4, 7: 8e3}
+CITY_POPULATION = {0: 1.8e7, 1: 9e6, 2: 4e6, 3: 1.5e6, 4: 4.5e5, 5: 1.4e5, 6: 4e4, 7: 8e3}
 """The smallest city shown at a zoom; from zoom 8 all are."""
 
 

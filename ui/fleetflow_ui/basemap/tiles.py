@@ -15,7 +15,7 @@ from fleetflow_ui.basemap.labels import DOT_RADIUS_PX, Box, Fonts, Label, LabelI
 from fleetflow_ui.basemap.shapes import FULL_ZOOM, Area, Line, Paths, Shapes, read_shapes
 from fleetflow_ui.basemap.theme import THEMES, Theme, ThemeName, quantise
 
-MIN_ZOOM, MAX_ZOOM = 2, 14
+MIN_ZOOM, MAX_ZOOM = 0, 14
 SIZES = (256, 512, 1024)
 
 _SUPERSAMPLE = 3
@@ -147,6 +147,6 @@ def render_tile(z: int, x: int, y: int, theme: ThemeName = "light", size: int = 
 
     Letters and lines are as large at any size: a tile of 256 px shows what a quarter of the 512 px tile
     of the zoom below shows. The same arguments give the same bytes. Raises `TileRangeError` for a tile
-    outside zooms 2 to 14 or outside the world.
+    outside zooms 0 to 14 or outside the world.
     """
     return default_renderer().render(z, x, y, theme, size)

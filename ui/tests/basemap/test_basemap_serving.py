@@ -32,7 +32,7 @@ class TestTilesOverHttp(AsyncHTTPTestCase):
         assert other.code == 200
 
     def test_what_is_no_tile_is_not_found(self):
-        for path in ("light/1/0/0", "light/15/0/0", "light/4/16/0", "dark/4/0/16", "sepia/4/0/0"):
+        for path in ("light/1/2/0", "light/15/0/0", "light/4/16/0", "dark/4/0/16", "sepia/4/0/0"):
             assert self.fetch(f"/tiles/{path}.png").code == 404
         assert b"zoom 15" in self.fetch("/tiles/light/15/0/0.png").body
 

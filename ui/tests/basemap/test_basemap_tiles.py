@@ -137,7 +137,7 @@ def test_a_name_over_the_date_line_is_drawn_at_both_ends_of_the_world(renderer):
 
 
 @pytest.mark.parametrize(
-    ("z", "x", "y"), [(1, 0, 0), (15, 0, 0), (4, 16, 0), (4, 0, 16), (4, -1, 0), (2, 0, -1)]
+    ("z", "x", "y"), [(1, 2, 0), (15, 0, 0), (4, 16, 0), (4, 0, 16), (4, -1, 0), (2, 0, -1)]
 )
 def test_a_tile_outside_the_world_is_refused(z, x, y):
     with pytest.raises(TileRangeError):

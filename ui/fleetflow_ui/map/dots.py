@@ -1,0 +1,159 @@
+"""Which vehicles a session is sent: those in view as dots, or as hexagons with counts where they are many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from bokeh.models import ColumnDataSource
+from bokeh.util.hex import axial_to_cartesian, cartesian_to_axial
+
+from fleetflow_ui.fleet import CRASHED, OTHER, Fleet
+from fleetflow_ui.geo import View
+
+MOST_DOTS = 2_500
+"""More in view become hexagons; a full set of dots is about 42 kB, an update of all 32 kB."""
+HEX_PX = 26.0
+"""Radius of a hexagon."""
+MARGIN = 0.2
+STALE = 2
+"""Added to what `kind` holds (0 normal, 1 other) for a vehicle that is not heard of."""
+
+Slots = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What one session shows: slots of ordinary dots and of crashed ones, or hexagons for the former."""
+
+    dots: Slots
+    crashed: Slots
+    hexagons: Hexagons | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hexagons:
+    """Axial coordinates, counts and centres of hexagons, `size_m` from centre to corner."""
+
+    q: npt.NDArray[np.int32]
+    r: npt.NDArray[np.int32]
+    count: npt.NDArray[np.int64]
+    x: npt.NDArray[np.float64]
+    y: npt.NDArray[np.float64]
+    size_m: float
+
+
+def scene(fleet: Fleet, view: View, wanted: npt.NDArray[np.bool_], most: int = MOST_DOTS) -> Scene:
+    """Choose from the vehicles `wanted` those in view; the caller holds the fleet's lock."""
+    n = len(wanted)
+    seen = view.grown(MARGIN).holds(fleet.x[:n], fleet.y[:n]) & wanted
+    crashed = fleet.status[:n] == CRASHED
+    dots, crashes = np.flatnonzero(seen & ~crashed), np.flatnonzero(seen & crashed)[:most]
+    if len(dots) <= most:
+        return Scene(dots, crashes, None)
+    return Scene(dots[:0], crashes, hexagons(fleet.x[dots], fleet.y[dots], hex_size_m(view)))
+
+
+def hex_size_m(view: View) -> float:
+    """Return the hexagons' size: of about `HEX_PX`, in steps of a half zoom, so that they hold still."""
+    return float(HEX_PX * 2 ** (np.round(2 * np.log2(view.metres_per_px)) / 2))
+
+
+def hexagons(x: npt.NDArray[Any], y: npt.NDArray[Any], size_m: float) -> Hexagons:
+    """Count points by hexagon."""
+    q, r = cartesian_to_axial(x.astype(float), y.astype(float), size_m, "pointytop")
+    pairs, count = np.unique(
+        np.asarray(q).astype(np.int64) << 32 | (np.asarray(r) & 0xFFFFFFFF), return_counts=True
+    )
+    q, r = (pairs >> 32).astype(np.int32), (pairs & 0xFFFFFFFF).astype(np.uint32).astype(np.int32)
+    middle_x, middle_y = axial_to_cartesian(q, r, size_m, "pointytop")
+    return Hexagons(q, r, count, middle_x, middle_y, size_m)
+
+
+def kinds(fleet: Fleet, slots: Slots, now: float, stale_s: float) -> npt.NDArray[np.uint8]:
+    """Return the colour class of each dot."""
+    other = fleet.status[slots] == OTHER
+    stale = now - fleet.time[slots] > stale_s
+    classes: npt.NDArray[np.uint8] = (other + STALE * stale).astype(np.uint8)
+    return classes
+
+
+class DotColumns:
+    """A source of dots in a browser, sent only what changed: all when other vehicles are shown."""
+
+    def __init__(self) -> None:
+        empty = np.empty(0, np.float32)
+        self.slots: Slots = np.empty(0, np.int64)
+        self._sent: dict[str, npt.NDArray[Any]] = {
+            "x": empty,
+            "y": empty,
+            "heading": empty,
+            "kind": np.empty(0, np.uint8),
+        }
+        self.source = ColumnDataSource({**self._sent, "slot": np.empty(0, np.int32)})
+
+    def show(self, fleet: Fleet, slots: Slots, now: float, stale_s: float) -> bool:
+        """Bring the source up to date; returns whether anything was sent."""
+        columns: dict[str, npt.NDArray[Any]] = {
+            "x": fleet.x[slots],
+            "y": fleet.y[slots],
+            # Bokeh turns against the clock
+            "heading": -fleet.heading_rad[slots],
+            "kind": kinds(fleet, slots, now, stale_s),
+        }
+        if not np.array_equal(slots, self.slots):
+            self.slots, self._sent = slots, columns
+            self.source.data = {**columns, "slot": slots.astype(np.int32)}
+            return True
+        changed = {
+            name: column
+            for name, column in columns.items()
+            if not np.array_equal(column, self._sent[name], equal_nan=name == "heading")
+        }
+        if changed:
+            self._sent = columns
+            self.source.data.update(changed)
+        return bool(changed)
+
+
+class HexColumns:
+    """The source of hexagons in a browser."""
+
+    def __init__(self) -> None:
+        self.source = ColumnDataSource({"q": [], "r": [], "count": [], "x": [], "y": [], "text": []})
+        self._sent: Hexagons | None = None
+
+    def show(self, found: Hexagons | None) -> bool:
+        """Bring the source up to date; returns whether anything was sent."""
+        old = self._sent
+        if old is found or (
+            old is not None
+            and found is not None
+            and old.size_m == found.size_m
+            and np.array_equal(old.q, found.q)
+            and np.array_equal(old.r, found.r)
+            and np.array_equal(old.count, found.count)
+        ):
+            return False
+        self._sent = found
+        if found is None:
+            self.source.data = {name: [] for name in self.source.data}
+        else:
+            self.source.data = {
+                "q": found.q,
+                "r": found.r,
+                "count": found.count.astype(np.float32),
+                "x": found.x.astype(np.float32),
+                "y": found.y.astype(np.float32),
+                "text": [short(int(number)) for number in found.count],
+            }
+        return True
+
+
+def short(number: int) -> str:
+    """Return a count in at most four letters: `870`, `1.2k`, `34k`."""
+    if number < 1000:
+        return str(number)
+    return f"{number / 1000:.1f}k" if number < 10_000 else f"{number // 1000}k"

@@ -1,0 +1,267 @@
+"""The figure of the map: its ground, the layers above it, and what the pointer does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from bokeh.core.properties import Float, Int, value
+from bokeh.model import DataModel
+from bokeh.models import (
+    ColumnDataSource,
+    CustomJS,
+    HoverTool,
+    LinearColorMapper,
+    LogColorMapper,
+    PanTool,
+    Range1d,
+    TapTool,
+    WheelZoomTool,
+    WMTSTileSource,
+)
+from bokeh.models.widgets import Div
+from bokeh.plotting import figure
+
+from fleetflow_ui import shell
+from fleetflow_ui.basemap import ATTRIBUTION, URL_TEMPLATE
+from fleetflow_ui.context import Context
+from fleetflow_ui.geo import WORLD_M, View, mercator
+from fleetflow_ui.map.dots import DotColumns, HexColumns
+
+SOUTH_WEST, NORTH_EAST = (28.5, -104.5), (45.5, -79.5)
+"""The central United States, in degrees: shown until there are vehicles."""
+CRISP_PX = 352
+"""At this size a tile of 512 px gives way to the next zoom's: letters are drawn 0.7 to 1.4 times as large
+as meant. Bokeh alone would only ever enlarge tiles, up to twice."""
+HEX_COLOURS = {
+    "light": ("#cfe0fb", "#a4c5f6", "#74a5ee", "#4484e0", "#1f62c4", "#0f4594"),
+    "dark": ("#1b3252", "#224878", "#2b629f", "#3b80c8", "#5aa2ff", "#9cc8ff"),
+}
+FADED = {"light": ("#8fb2e4", "#ecd79b"), "dark": ("#36597f", "#766634")}
+"""Normal and other vehicles that are not heard of."""
+RIM = {"light": "#ffffff", "dark": "#0b1016"}
+
+# a nose in front of the dot; up is where the vehicle goes
+NOSE = """
+export default (args, obj, {r}) => {
+  const path = new Path2D()
+  path.moveTo(0, -2.5 * r)
+  path.lineTo(1.05 * r, -0.2 * r)
+  path.lineTo(-1.05 * r, -0.2 * r)
+  path.closePath()
+  return path
+}
+"""
+# the words come from the server when another vehicle is pointed at; the place is the browser's own affair
+HOVER = """
+export default ({pointer, tip}, tool, {renderer, index, geometry}, {index: views}) => {
+  const hits = pointer.hits ??= new Map()
+  const [row] = index.indices
+  hits.set(renderer.id, row == null ? -1 : renderer.data_source.data.slot[row] ?? -1)
+  const hovered = Math.max(-1, ...hits.values())
+  if (hovered != pointer.hovered) pointer.setv({hovered})
+  const el = views.find_one(tip)?.el
+  if (el == null || !isFinite(geometry.sx)) return
+  const wide = document.querySelector("main").clientWidth
+  el.style.left = `${geometry.sx}px`
+  el.style.top = `${geometry.sy}px`
+  el.style.transform = `translate(${geometry.sx > wide - 300 ? "calc(-100% - 14px)" : "14px"}, 14px)`
+}
+"""
+TAP = """
+export default ({pointer}, tool, {source}) => {
+  const [row] = source.selected.indices
+  if (row == null) return
+  source.selected.indices = []
+  const {slot, x, y} = source.data
+  if (slot == null) pointer.setv({open_x: x[row], open_y: y[row], opened: pointer.opened + 1})
+  else pointer.setv({tapped: slot[row], taps: pointer.taps + 1})
+}
+"""
+
+
+class Pointer(DataModel):
+    """What the pointer is on and what was clicked: a vehicle's slot (-1: none), the middle of a hexagon."""
+
+    # Bokeh's descriptors give plain values on instances, which its type hints do not say
+    hovered: int = Int(default=-1)  # type: ignore[assignment]
+    tapped: int = Int(default=-1)  # type: ignore[assignment]
+    taps: int = Int(default=0)  # type: ignore[assignment]
+    open_x: float = Float(default=0.0)  # type: ignore[assignment]
+    open_y: float = Float(default=0.0)  # type: ignore[assignment]
+    opened: int = Int(default=0)  # type: ignore[assignment]
+
+
+class MapFigure:
+    """The figure with its sources; knows nothing of vehicles beyond their columns."""
+
+    def __init__(self, context: Context, theme: shell.ThemeName) -> None:
+        self.pointer = Pointer(name="pointer")
+        self.tip = Div(name="tip", visible=False, css_classes=["ff-tip"], margin=0)
+        self.dots, self.crashed, self.hexagons = DotColumns(), DotColumns(), HexColumns()
+        self.chosen = ColumnDataSource({"x": [], "y": [], "heading": [], "slot": []})
+        self.trail = ColumnDataSource({"x": [], "y": []})
+        west, south = mercator(*SOUTH_WEST)
+        east, north = mercator(*NORTH_EAST)
+        # the browser tells the real one
+        self._size_px = (1400.0, 800.0)
+        self._x = Range1d(west, east, min_interval=2000, max_interval=WORLD_M)
+        self._y = Range1d(south, north, min_interval=1200, max_interval=WORLD_M)
+        self.plot = figure(
+            name="map",
+            x_range=self._x,
+            y_range=self._y,
+            tools=[],
+            toolbar_location=None,
+            sizing_mode="stretch_both",
+            output_backend="canvas",
+            min_border=0,
+            lod_threshold=None,
+            css_classes=["ff-map"],
+        )
+        self.plot.axis.visible = False
+        self.plot.grid.visible = False
+        self.plot.on_change("inner_width", self._on_size)
+        self.plot.on_change("inner_height", self._on_size)
+        self._ground = self._tiles(context)
+        self._layers()
+        self._tools()
+        self.paint(theme)
+
+    def _tiles(self, context: Context) -> WMTSTileSource | None:
+        settings = context.settings
+        ground = None
+        if context.tiles:
+            ground = WMTSTileSource(
+                url=URL_TEMPLATE.format(theme="light"),
+                tile_size=CRISP_PX,
+                initial_resolution=WORLD_M / CRISP_PX,
+                attribution=ATTRIBUTION,
+                max_zoom=14,
+            )
+            self.plot.add_tile(ground, level="image", name="ground")
+        if settings.tiles_url:
+            # above the built-in ground, which shows through wherever these do not load
+            online = WMTSTileSource(url=settings.tiles_url, attribution=settings.tiles_attribution)
+            self.plot.add_tile(online, level="image", name="online")
+        return ground
+
+    def _layers(self) -> None:
+        plot = self.plot
+        self._hex_mapper = LogColorMapper(low=1, high=1000)
+        self._hexes = plot.hex_tile(
+            q="q",
+            r="r",
+            size=1.0,
+            source=self.hexagons.source,
+            fill_color={"field": "count", "transform": self._hex_mapper},
+            fill_alpha=0.82,
+            line_width=1,
+            name="hexagons",
+        )
+        self._hex_text = plot.text(
+            "x",
+            "y",
+            text="text",
+            source=self.hexagons.source,
+            text_align="center",
+            text_baseline="middle",
+            text_font=value("system-ui, sans-serif"),
+            text_font_size="11px",
+            text_font_style="bold",
+        )
+        self._trail_rim = plot.line(
+            "x", "y", source=self.trail, line_width=7, line_alpha=0.7, line_join="round"
+        )
+        self._trail_line = plot.line(
+            "x", "y", source=self.trail, line_width=3.5, line_join="round", line_cap="round", name="trail"
+        )
+        self._kind_mapper = LinearColorMapper(low=0, high=3, palette=["#000000"] * 4)
+        kind = {"field": "kind", "transform": self._kind_mapper}
+        nose = CustomJS(code=NOSE)
+
+        def body(source: ColumnDataSource, marker: str, size: float, name: str, **look: Any) -> list[Any]:
+            ahead = plot.scatter(
+                "x", "y", angle="heading", source=source, marker="@nose", size=size, line_width=1.2, **look
+            )
+            ahead.glyph.defs = {"@nose": nose}
+            return [
+                ahead,
+                plot.scatter(
+                    "x", "y", source=source, marker=marker, size=size, line_width=1.2, name=name, **look
+                ),
+            ]
+
+        self._dots = body(self.dots.source, "circle", 9, "vehicles", fill_color=kind)
+        self._crashed = body(self.crashed.source, "diamond", 17, "crashed")
+        self._cross = plot.scatter("x", "y", source=self.crashed.source, marker="x", size=6, line_width=2)
+        self._halo = plot.scatter("x", "y", source=self.chosen, marker="circle", size=34, fill_alpha=0.22)
+        self._chosen = body(self.chosen, "circle", 14, "selected")
+        for renderer in (*self._dots, *self._crashed, *self._chosen, self._hexes):
+            renderer.nonselection_glyph = None
+            renderer.selection_glyph = None
+
+    def _tools(self) -> None:
+        arguments = {"pointer": self.pointer, "tip": self.tip}
+        touched = [self._dots[1], self._crashed[1], self._chosen[1]]
+        wheel = WheelZoomTool(speed=1 / 500)
+        pan = PanTool()
+        tap = TapTool(renderers=[*touched, self._hexes], callback=CustomJS(args=arguments, code=TAP))
+        hover = HoverTool(renderers=touched, tooltips=None, callback=CustomJS(args=arguments, code=HOVER))
+        self.plot.add_tools(pan, wheel, tap, hover)
+        self.plot.toolbar.active_scroll = wheel
+        self.plot.toolbar.active_drag = pan
+        self.plot.toolbar.active_tap = tap
+
+    def _on_size(self, attr: str, old: Any, new: int) -> None:
+        wide, high = self._size_px
+        self._size_px = (float(new), high) if attr == "inner_width" else (wide, float(new))
+
+    @property
+    def view(self) -> View:
+        """What the window shows."""
+        west, south, east, north = (
+            float(edge)  # type: ignore[arg-type] # ranges may hold dates, these never do
+            for edge in (self._x.start, self._y.start, self._x.end, self._y.end)
+        )
+        return View(west, south, east, north, *self._size_px)
+
+    def look_at(self, view: View) -> None:
+        """Show a view."""
+        self._x.update(start=view.west, end=view.east)
+        self._y.update(start=view.south, end=view.north)
+
+    def resize(self, zoom: float, hex_m: float | None) -> None:
+        """Draw dots of a size that suits the zoom."""
+        size = round(float(np.interp(zoom, [3, 5, 8, 11], [7, 9, 11, 14])), 1)
+        for renderers, factor in ((self._dots, 1.0), (self._crashed, 1.9), (self._chosen, 1.5)):
+            for renderer in renderers:
+                if renderer.glyph.size != size * factor:
+                    renderer.glyph.size = size * factor
+        if hex_m is not None and self._hexes.glyph.size != hex_m:
+            self._hexes.glyph.size = hex_m
+
+    def paint(self, theme: shell.ThemeName) -> None:
+        """Take on the colours of a theme."""
+        rim, faded = RIM[theme], FADED[theme]
+
+        def of(name: str) -> str:
+            return shell.colour(theme, name)
+
+        if self._ground is not None:
+            self._ground.url = URL_TEMPLATE.format(theme=theme)
+        self._kind_mapper.palette = [of("normal"), of("other"), *faded]
+        self._hex_mapper.palette = list(HEX_COLOURS[theme])
+        self._hexes.glyph.line_color = rim
+        self._hex_text.glyph.text_color = of("ink")
+        self._hex_text.glyph.text_outline_color = rim
+        self._trail_line.glyph.line_color = of("selected")
+        for renderer in (*self._dots, *self._crashed, *self._chosen):
+            renderer.glyph.line_color = rim
+        for renderer in self._crashed:
+            renderer.glyph.fill_color = of("crashed")
+        for renderer in (*self._chosen, self._halo):
+            renderer.glyph.fill_color = of("selected")
+        self._halo.glyph.line_color = of("selected")
+        self._cross.glyph.line_color = rim
+        self._trail_rim.glyph.line_color = rim

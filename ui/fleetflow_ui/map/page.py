@@ -1,0 +1,367 @@
+"""One session's map: built once, `update` changes columns and words."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import numpy as np
+from bokeh.document import Document
+from bokeh.layouts import column
+from bokeh.models import CustomJS
+from bokeh.models.widgets import Button, Div
+
+from fleetflow_ui import shell, words
+from fleetflow_ui.context import Context
+from fleetflow_ui.fleet import Fleet
+from fleetflow_ui.geo import View, around, centred, degrees, mercator
+from fleetflow_ui.map import trail
+from fleetflow_ui.map.dots import hex_size_m, scene
+from fleetflow_ui.map.figure import MapFigure
+from fleetflow_ui.map.filters import Choice, FilterBar
+from fleetflow_ui.map.ground import Ground
+from fleetflow_ui.map.panel import Panel
+from fleetflow_ui.map.search import Search
+
+SETTLE_MS = 120
+"""How long the view must have been still before new dots are sent."""
+FINDER_WIDE_PX, FINDER_NARROW_PX = (340.0, 0.0), (0.0, 190.0)
+"""What the finder covers of the map, from the left and from the top, on a desk and on a phone."""
+CLOSE_ZOOM = 9.0
+ESCAPE = """
+export default ({close}) => document.addEventListener("keydown", (event) => {
+  if (event.key == "Escape" && close.visible) close.setv({tags: [Date.now()]})
+})
+"""
+
+
+class MapPage:
+    """The widgets and what they do to each other."""
+
+    def __init__(self, document: Document, context: Context, frame: shell.Frame) -> None:
+        self._document, self._context, self._frame = document, context, frame
+        self._stale_s = context.settings.stale_s
+        self._selected: int | None = None
+        self._archived = trail.NO_LINE
+        self._shown: tuple[Any, ...] = ()
+        self._fitted = False
+        self._measured = False
+        self._waiting = False
+        self.map = MapFigure(context, frame.theme)
+        self.search = Search(self.fleet, self.select_vin)
+        self.filters = FilterBar(self._on_choice)
+        self.panel = Panel(context.configuration, self.clear, self._on_follow, self._zoom_to)
+        self.said = Div(name="said", css_classes=["ff-said"], margin=0, visible=False)
+        self.summary = Div(name="summary", css_classes=["ff-summary"], margin=0)
+        self.fit_button = Button(label="Fit", name="fit", margin=0)
+        plus = Button(label="+", name="zoom-in", margin=0)
+        minus = Button(label="\u2212", name="zoom-out", margin=0)
+        self.show_all = Button(label="Show all", name="show-all", margin=0, visible=False)
+        self.fit_button.on_click(self.fit)
+        plus.on_click(lambda: self._zoom(1))
+        minus.on_click(lambda: self._zoom(-1))
+        self.show_all.on_click(self.filters.clear)
+        self.roots = [
+            self.map.plot,
+            column(
+                self.search.root,
+                self.filters.root,
+                self.summary,
+                self.show_all,
+                name="finder",
+                css_classes=["ff-finder"],
+                margin=0,
+                spacing=8,
+            ),
+            column(plus, minus, self.fit_button, css_classes=["ff-zoom"], margin=0, spacing=4),
+            self.panel.root,
+            self.said,
+            self.map.tip,
+        ]
+        self.ground = None if context.tiles else Ground(document, self.map, frame.theme)
+        self._listen()
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet of this process."""
+        return self._context.reader.fleet
+
+    def _listen(self) -> None:
+        plot, pointer = self.map.plot, self.map.pointer
+        for model, names in (
+            (plot.x_range, ("start", "end")),
+            (plot.y_range, ("start", "end")),
+            (plot, ("inner_width", "inner_height")),
+        ):
+            for name in names:
+                model.on_change(name, self._on_view)
+        pointer.on_change("hovered", lambda attr, old, new: self._hover(new))
+        pointer.on_change("taps", lambda attr, old, new: self.select(pointer.tapped))
+        pointer.on_change("opened", lambda attr, old, new: self._open(pointer.open_x, pointer.open_y))
+        self.panel.root.on_change("tags", lambda attr, old, new: self.clear())
+        self._document.js_on_event("document_ready", self.search.ready())
+        self._document.js_on_event("document_ready", CustomJS(args={"close": self.panel.root}, code=ESCAPE))
+        self._frame.on_theme(self._paint)
+
+    def start(self) -> None:
+        """Show what the page's address asks for."""
+        at = self._frame.query.get("at", "").split(",")
+        if len(at) == 3:
+            try:
+                latitude, longitude, zoom = map(float, at)
+            except ValueError:
+                return
+            if all(map(math.isfinite, (latitude, longitude, zoom))):
+                x, y = mercator(latitude, longitude)
+                view = self.map.view
+                self.map.look_at(centred(x, y, min(14, max(2, zoom)), view.width_px, view.height_px))
+                self._fitted = True
+
+    def update(self) -> None:
+        """Show the newest state of the fleet; sends nothing when nothing has changed that is shown."""
+        now = time.time()
+        fleet = self.fleet
+        if len(fleet) and not self._fitted:
+            self._fitted = True
+            self.fit()
+        if self._selected is None and len(fleet) and (vin := self._frame.query.get("vin")):
+            self._from_address(vin)
+        self._say(self.notice(fleet, now))
+        self._follow()
+        self.draw(now)
+        if self._selected is not None:
+            self.panel.show(fleet, self._selected, now, self._stale_s)
+
+    def draw(self, now: float) -> None:
+        """Send this session the dots it shows, as far as they changed."""
+        fleet, view, choice = self.fleet, self.map.view, self.filters.choice
+        state = (fleet.version, view, choice, self._selected, int(now / 5))
+        if state == self._shown:
+            return
+        self._shown = state
+        with fleet.lock:
+            counts = fleet.counts(now, self._stale_s)
+            mask = choice.mask(fleet, now, self._stale_s)
+            found = scene(fleet, view, mask)
+            self.map.dots.show(fleet, found.dots, now, self._stale_s)
+            self.map.crashed.show(fleet, found.crashed, now, self._stale_s)
+            if self._selected is not None:
+                self._mark(fleet, self._selected)
+            shown = int(mask.sum())
+        self.map.hexagons.show(found.hexagons)
+        self.map.resize(view.zoom, hex_size_m(view) if found.hexagons else None)
+        self.filters.update(counts)
+        said = (
+            words.count(shown, "vehicle")
+            if shown == counts.vehicles
+            else f"{shown:,} of {counts.vehicles:,} vehicles"
+        )
+        if self.summary.text != said:
+            self.summary.text = said
+        if self.show_all.visible != bool(choice):
+            self.show_all.visible = bool(choice)
+
+    def _mark(self, fleet: Fleet, slot: int) -> None:
+        mark = {
+            "x": fleet.x[[slot]],
+            "y": fleet.y[[slot]],
+            "heading": -fleet.heading_rad[[slot]],
+            "slot": np.array([slot], np.int32),
+        }
+        old = self.map.chosen.data
+        if not all(np.array_equal(mark[name], old[name], equal_nan=True) for name in ("x", "y", "slot")):
+            self.map.chosen.data = mark
+            x, y = trail.joined(self._archived, fleet.trail(slot))
+            self.map.trail.data = {"x": x, "y": y}
+
+    def notice(self, fleet: Fleet, now: float) -> str:
+        """Return what must be said over the map, as HTML: why there are no vehicles, or none shown."""
+        if fleet.problem:
+            return words.note("The vehicles map cannot be read.", "bad", fleet.problem)
+        if not len(fleet):
+            return words.note(
+                "No vehicle yet.", "", "The map fills when a job runs: fleetflow run, or fleetflow demo."
+            )
+        quiet_s = now - fleet.changed_at
+        if quiet_s > max(30.0, 10 * self._context.settings.refresh_s):
+            rounded = quiet_s - quiet_s % 10
+            return words.note(
+                f"No news for {words.duration(rounded)}: has the job stopped?",
+                "warn",
+                "What you see is the last known state.",
+            )
+        choice = self.filters.choice
+        if choice and not self._any(choice, fleet, now):
+            return words.note("No vehicle is like what you chose.", "", "Choose less, or Show all.")
+        return ""
+
+    def _any(self, choice: Choice, fleet: Fleet, now: float) -> bool:
+        with fleet.lock:
+            return bool(choice.mask(fleet, now, self._stale_s).any())
+
+    def _say(self, said: str) -> None:
+        if self.said.text != said:
+            self.said.text = said
+        if self.said.visible != bool(said):
+            self.said.visible = bool(said)
+
+    # what people do
+
+    def select_vin(self, vin: str) -> None:
+        """Select a vehicle and bring it into view."""
+        slot = self.fleet.slot(vin)
+        if slot is not None:
+            self.select(slot)
+            self._centre(slot, max(self.map.view.zoom, CLOSE_ZOOM - 2))
+
+    def select(self, slot: int) -> None:
+        """Select a vehicle: its panel, its trail."""
+        if not 0 <= slot < len(self.fleet):
+            return
+        vin = self.fleet.vins[slot]
+        if slot != self._selected:
+            self._selected = slot
+            self._archived = trail.NO_LINE
+            self.map.chosen.data = {"x": [], "y": [], "heading": [], "slot": []}
+            self.panel.load(vin)
+            self._frame.remember(vin=vin)
+            self._read_archive(vin, slot)
+        now = time.time()
+        self.panel.show(self.fleet, slot, now, self._stale_s)
+        self.draw(now)
+
+    def clear(self) -> None:
+        """Select nothing."""
+        self._selected = None
+        self.panel.follow.active = False
+        self.panel.root.visible = False
+        self.map.chosen.data = {"x": [], "y": [], "heading": [], "slot": []}
+        self.map.trail.data = {"x": [], "y": []}
+        self._frame.remember(vin="")
+
+    def fit(self) -> None:
+        """Show all vehicles that are chosen."""
+        fleet, view = self.fleet, self.map.view
+        covered = FINDER_WIDE_PX if view.width_px > 700 else FINDER_NARROW_PX
+        with fleet.lock:
+            mask = self.filters.choice.mask(fleet, time.time(), self._stale_s)
+            fitting = around(
+                fleet.x[: len(mask)][mask], fleet.y[: len(mask)][mask], view.width_px, view.height_px, covered
+            )
+        if fitting is not None:
+            self.map.look_at(fitting)
+
+    def _from_address(self, vin: str) -> None:
+        slot = self.fleet.slot(vin)
+        if slot is None:
+            self._frame.remember(vin="")
+        else:
+            self.select(slot)
+
+    def _read_archive(self, vin: str, slot: int) -> None:
+        def show(line: trail.Line) -> None:
+            if self._selected == slot:
+                self._archived = line
+                x, y = trail.joined(line, self.fleet.trail(slot))
+                self.map.trail.data = {"x": x, "y": y}
+
+        def read() -> None:
+            line = trail.archived(self._context, vin)
+            if len(line[0]):
+                self._document.add_next_tick_callback(lambda: show(line))
+
+        trail.READERS.submit(read)
+
+    def _hover(self, slot: int) -> None:
+        tip = self.map.tip
+        if not 0 <= slot < len(self.fleet):
+            tip.visible = False
+            return
+        tip.text = self.tip_words(slot, time.time())
+        tip.visible = True
+
+    def tip_words(self, slot: int, now: float) -> str:
+        """Return what is told of a vehicle under the pointer, as HTML."""
+        fleet = self.fleet
+        codes = [self.panel.describe(code) for code in fleet.codes(slot)] or ["no codes"]
+        moment = float(fleet.time[slot])
+        return (
+            f"<b>{words.text(fleet.vins[slot])}</b>"
+            f"<div>{words.clock(moment)} <span class='ff-soft'>{words.ago(now - moment)}</span></div>"
+            f"<div>source {words.text(fleet.sources[int(fleet.source[slot])])}</div>"
+            + "".join(f"<div>{words.text(code)}</div>" for code in codes)
+        )
+
+    def _centre(self, slot: int, zoom: float) -> None:
+        view = self.map.view
+        self.map.look_at(
+            centred(float(self.fleet.x[slot]), float(self.fleet.y[slot]), zoom, view.width_px, view.height_px)
+        )
+
+    def _zoom_to(self) -> None:
+        if self._selected is not None:
+            self._centre(self._selected, max(CLOSE_ZOOM, self.map.view.zoom + 1))
+
+    def _zoom(self, steps: float) -> None:
+        view = self.map.view
+        zoom = min(14.0, max(2.0, view.zoom + steps))
+        self.map.look_at(centred(*view.middle, zoom, view.width_px, view.height_px))
+
+    def _open(self, x: float, y: float) -> None:
+        view = self.map.view
+        self.map.look_at(centred(x, y, view.zoom + 2, view.width_px, view.height_px))
+
+    def _on_follow(self, active: bool) -> None:
+        if active and self._selected is not None:
+            self._centre(self._selected, self.map.view.zoom)
+
+    def _follow(self) -> None:
+        if self._selected is None or not self.panel.follow.active:
+            return
+        x, y = self.map.view.middle
+        here = float(self.fleet.x[self._selected]), float(self.fleet.y[self._selected])
+        if math.hypot(here[0] - x, here[1] - y) > self.map.view.metres_per_px:
+            self._centre(self._selected, self.map.view.zoom)
+
+    def _on_choice(self) -> None:
+        now = time.time()
+        self.draw(now)
+        self._say(self.notice(self.fleet, now))
+
+    def _on_view(self, attr: str, old: Any, new: Any) -> None:
+        if attr == "inner_height" and not self._measured:
+            # what was fitted before was fitted to a guess of the window's size
+            self._measured = True
+            if "at" not in self._frame.query:
+                self.fit()
+        if not self._waiting:
+            self._waiting = True
+            self._document.add_timeout_callback(self._settle, SETTLE_MS)
+
+    def _settle(self) -> None:
+        self._waiting = False
+        view = self.map.view
+        self.draw(time.time())
+        if self.ground is not None:
+            self.ground.show(view)
+        self._remember(view)
+
+    def _remember(self, view: View) -> None:
+        latitude, longitude = degrees(*view.middle)
+        self._frame.remember(at=f"{latitude:.4f},{longitude:.4f},{view.zoom:.2f}")
+
+    def _paint(self, theme: shell.ThemeName) -> None:
+        self.map.paint(theme)
+        if self.ground is not None:
+            self.ground.paint(theme, self.map.view)
+
+
+def build(document: Document, context: Context) -> None:
+    """Fill a document for one session."""
+    frame = shell.dress(document, context, "dashboard", "Map", page_css=shell.static("map.css"))
+    page = MapPage(document, context, frame)
+    for root in page.roots:
+        document.add_root(root)
+    page.start()
+    frame.every(context.settings.refresh_s, page.update)

@@ -1,0 +1,184 @@
+"""The map in a real browser, with the real server and stores."""
+
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+HOSTILE = "<script>document.title='gone'</script>"
+NOW = int(time.time())
+FLEET = (
+    (HOSTILE, 35.0, -95.0, NOW - 60),
+    ("1FLT0000000000001", 35.0, -90.0, NOW - 60, "P0171"),
+    ("1FLT0000000000002", 40.0, -98.0, NOW - 60),
+    ("1FLT0000000000003", 41.0, -88.0, NOW - 4000),
+)
+
+
+@pytest.fixture(scope="module")
+def fleet(site, browser):
+    """The empty page is looked at before the first vehicle comes."""
+    site.drive(*FLEET)
+    site.mark("1FLT0000000000002", status="CRASHED")
+    return site
+
+
+def test_an_empty_map_says_so_and_fills_without_a_reload(tab, site):
+    with tab() as open_tab:
+        open_tab.page.get_by_text("No vehicle yet").wait_for()
+        open_tab.page.get_by_text("no vehicles yet").wait_for()
+        site.drive(*FLEET)
+        open_tab.wait_rows("vehicles", "rows.length == 4")
+        before = open_tab.rows("vehicles")
+        site.drive((HOSTILE, 36.0, -95.0, NOW - 50), ("1FLT0000000000001", 35.5, -90.0, NOW - 50, "P0171"))
+        open_tab.wait_rows("vehicles", f"rows[0] > {before[0]} && rows[1] > {before[1]}")
+        site.mark("1FLT0000000000002", status="CRASHED")
+        open_tab.wait_rows("crashed", "rows.length == 1")
+        open_tab.page.get_by_text("4 vehicles").first.wait_for()
+
+
+def test_every_url_answers_and_a_taken_port_is_named(site):
+    for path in ("/", "/dashboard", "/healthz", "/tiles/light/4/3/6.png", "/tiles/dark/4/3/6.png"):
+        with urllib.request.urlopen(f"{site.url}{path}", timeout=30) as answer:
+            assert answer.status == 200
+            assert answer.read()
+    second = subprocess.run(
+        [*site.command, "ui", "--port", str(site.port)],
+        env=site.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert second.returncode == 1
+    assert f"port {site.port} on 127.0.0.1" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_hostile_vehicle_is_text_in_hover_search_and_panel_and_leaves_a_trail(tab, fleet):
+    with tab() as open_tab:
+        page = open_tab.page
+        open_tab.wait_rows("vehicles", "rows.length == 3")
+        page.mouse.move(*open_tab.place("vehicles", 0))
+        page.locator(".ff-tip").get_by_text(HOSTILE).wait_for()
+        page.mouse.click(*open_tab.place("vehicles", 0))
+        panel = page.locator(".ff-panel")
+        panel.get_by_role("heading", name=HOSTILE).wait_for()
+        panel.get_by_text("alpha", exact=True).wait_for()
+        fleet.drive((HOSTILE, 37.0, -95.2, NOW - 20))
+        open_tab.wait_rows("trail", "rows.length >= 2")
+        panel.get_by_text("km/h north").wait_for()
+        page.wait_for_function("location.search.includes('vin=%3Cscript')")
+        page.keyboard.press("Escape")
+        panel.wait_for(state="hidden")
+        page.keyboard.press("/")
+        page.keyboard.type("<scr")
+        page.get_by_role("option", name=HOSTILE).wait_for()
+        page.keyboard.press("Enter")
+        panel.get_by_role("heading", name=HOSTILE).wait_for()
+        assert page.title() == "Map · fleetflow"
+
+
+def test_search_by_keyboard_goes_to_the_vehicle(tab, fleet):
+    with tab() as open_tab:
+        page = open_tab.page
+        page.get_by_label("Find a vehicle by VIN").fill("1flt")
+        page.get_by_role("option", name="1FLT0000000000003").wait_for()
+        page.keyboard.press("ArrowDown")
+        page.get_by_role("option", name="1FLT0000000000003").click()
+        page.get_by_text("Not heard of for 1 h").wait_for()
+        page.get_by_role("button", name="Close").click()
+        page.locator(".ff-panel").wait_for(state="hidden")
+
+
+def test_each_counter_is_a_filter(tab, fleet):
+    with tab() as open_tab:
+        page = open_tab.page
+        open_tab.wait_rows("vehicles", "rows.length == 3")
+        for button, dots, crashed in (
+            ("Normal 3", 3, 0),
+            ("Crashed 1", 0, 1),
+            ("Stale 1", 1, 0),
+            ("Live 3", 2, 1),
+            ("alpha 4", 3, 1),
+            ("P0171 1", 1, 0),
+        ):
+            page.get_by_role("button", name=button).click()
+            open_tab.wait_rows("vehicles", f"rows.length == {dots}")
+            open_tab.wait_rows("crashed", f"rows.length == {crashed}")
+            page.get_by_role("button", name="Show all").click()
+            open_tab.wait_rows("vehicles", "rows.length == 3")
+
+
+def test_dark_colours_come_without_a_reload_and_stay_and_fit_brings_the_fleet_back(tab, fleet):
+    ground = "Bokeh.documents[0].get_model_by_name('ground').tile_source.url"
+    start = "Bokeh.documents[0].get_model_by_name('map').x_range.start"
+    with tab() as open_tab:
+        page = open_tab.page
+        assert "/light/" in page.evaluate(ground)
+        page.evaluate("window.same = true")
+        page.get_by_role("button", name="Dark colours").click()
+        page.wait_for_function(f"{ground}.includes('/dark/')")
+        assert page.evaluate("same")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(13, 18, 24)"
+        page.reload()
+        open_tab.ready()
+        assert "/dark/" in page.evaluate(ground)
+        open_tab.wait_rows("vehicles", "rows.length == 3")
+        fitted = page.evaluate(start)
+        page.get_by_role("button", name="+").click()
+        page.get_by_role("button", name="+").click()
+        page.wait_for_function(f"{start} > {fitted} + 100000")
+        page.get_by_role("button", name="Fit").click()
+        page.wait_for_function(f"Math.abs({start} - {fitted}) < 100000")
+
+
+def test_two_tabs_select_and_filter_on_their_own(tab, fleet):
+    with tab() as first, tab("dashboard?vin=1FLT0000000000001") as second:
+        second.page.locator(".ff-panel").get_by_text("1FLT0000000000001").first.wait_for()
+        first.wait_rows("vehicles", "rows.length == 3")
+        first.page.get_by_role("button", name="Crashed 1").click()
+        first.wait_rows("vehicles", "rows.length == 0")
+        assert len(second.rows("vehicles")) == 3
+        assert (
+            first.page.locator(".ff-panel").count() == 0 or not first.page.locator(".ff-panel").is_visible()
+        )
+
+
+def test_a_phone_shows_everything_within_its_width(tab, fleet):
+    with tab(width=390, height=844) as open_tab:
+        page = open_tab.page
+        open_tab.wait_rows("vehicles", "rows.length == 3")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.mouse.click(*open_tab.place("vehicles", 1))
+        panel = page.locator(".ff-panel")
+        panel.wait_for()
+        box = panel.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        assert page.get_by_role("link", name="Map").is_visible()
+
+
+def test_many_vehicles_are_hexagons_that_open_up(tab, fleet):
+    fleet.drive(*((f"9MANY{i:012}", 30 + (i % 60) / 4, -105 + (i // 60) / 3, NOW - 30) for i in range(3000)))
+    with tab() as open_tab:
+        page = open_tab.page
+        open_tab.wait_rows("hexagons", "rows.length > 20", column="count")
+        assert open_tab.rows("vehicles") == []
+        assert len(open_tab.rows("crashed")) == 1
+        page.mouse.click(*open_tab.place("hexagons", len(open_tab.rows("hexagons")) // 2))
+        open_tab.wait_rows("vehicles", "rows.length > 20")
+        open_tab.wait_rows("hexagons", "rows.length == 0", column="count")
+
+
+def test_a_page_says_that_its_server_is_away_and_comes_back_to_the_same_vehicle(tab, fleet):
+    with tab("dashboard?vin=1FLT0000000000001") as open_tab:
+        page = open_tab.page
+        page.locator(".ff-panel").get_by_text("1FLT0000000000001").first.wait_for()
+        fleet.stop()
+        page.get_by_text("The connection to the dashboard's server is lost").wait_for()
+        fleet.start()
+        page.get_by_text("The connection to the dashboard's server is lost").wait_for(state="hidden")
+        open_tab.ready()
+        page.locator(".ff-panel").get_by_text("1FLT0000000000001").first.wait_for()

@@ -1,0 +1,301 @@
+"""The map of one session, without a browser: what it says, shows and sends."""
+
+import time
+
+import numpy as np
+import pytest
+from bokeh.document import Document
+from fleetflow_ui.geo import View, mercator
+from fleetflow_ui.map.dots import MOST_DOTS, hexagons, scene, short
+from fleetflow_ui.map.filters import Choice
+from fleetflow_ui.map.ground import needed
+from fleetflow_ui.map.panel import motion
+from fleetflow_ui.map.trail import NO_LINE, joined
+
+HOSTILE = "<script>x</script>"
+AMERICA = View(*mercator(20.0, -130.0), *mercator(55.0, -60.0), 1200, 800)
+
+
+def record(vin, latitude=35.0, longitude=-95.0, **more):
+    return {
+        "vin": vin,
+        "latitude": latitude,
+        "longitude": longitude,
+        "time": time.time(),
+        "source": "alpha",
+        **more,
+    }
+
+
+def look(page, *records):
+    """Let records arrive."""
+    page.fleet.take(list(records))
+    page.update()
+
+
+def sent(page):
+    """What would have to travel: the columns of every layer by identity."""
+    sources = (page.map.dots.source, page.map.crashed.source, page.map.hexagons.source, page.map.chosen)
+    return [id(column) for source in sources for column in source.data.values()]
+
+
+def test_an_empty_fleet_is_said_in_words(page):
+    page.update()
+    assert "No vehicle yet" in page.said.text
+    assert page.said.visible
+    assert len(page.map.dots.source.data["x"]) == 0
+
+
+def test_a_map_that_cannot_be_read_is_said_as_text(page):
+    page.fleet.say(f"layout 9 {HOSTILE}")
+    page.update()
+    assert "layout 9 &lt;script&gt;" in page.said.text
+
+
+def test_a_fleet_without_news_is_said_in_words(page):
+    look(page, record("A"))
+    assert not page.said.visible
+    page.fleet.changed_at -= 95
+    page.update()
+    assert "No news for 1 min: has the job stopped?" in page.said.text
+
+
+def test_vehicles_appear_and_move(page):
+    look(page, record("A"), record("B", 40.0))
+    before = list(page.map.dots.source.data["y"])
+    look(page, record("A", 36.0))
+    after = list(page.map.dots.source.data["y"])
+    assert after[0] > before[0]
+    assert after[1] == before[1]
+    assert page.summary.text == "2 vehicles"
+
+
+def test_unchanged_snapshots_send_nothing(page):
+    look(page, record("A"), record("B", status="CRASHED"))
+    before = sent(page)
+    page.update()
+    assert sent(page) == before
+
+
+def test_only_the_columns_that_changed_are_sent(page):
+    look(page, record("A"), record("B", 40.0))
+    data = dict(page.map.dots.source.data)
+    look(page, record("A", 36.0))
+    now = page.map.dots.source.data
+    changed = {name for name in data if now[name] is not data[name]}
+    assert "y" in changed
+    assert changed.isdisjoint({"slot", "kind"})
+
+
+def test_crashed_vehicles_are_a_layer_of_their_own_and_stale_ones_are_faded(page):
+    look(
+        page,
+        record("A"),
+        record("B", status="CRASHED"),
+        record("C", status="STOLEN"),
+        record("D", time=time.time() - 9999),
+    )
+    assert list(page.map.dots.source.data["slot"]) == [0, 2, 3]
+    assert list(page.map.dots.source.data["kind"]) == [0, 1, 2]
+    assert list(page.map.crashed.source.data["slot"]) == [1]
+
+
+def test_only_what_is_in_view_is_sent(page):
+    look(page, record("A", 35.0, -95.0), record("B", 48.0, 11.0))
+    page.map.look_at(AMERICA)
+    page.draw(time.time())
+    assert list(page.map.dots.source.data["slot"]) == [0]
+
+
+def test_many_vehicles_become_hexagons_but_crashed_and_selected_ones_stay_dots(page):
+    rng = np.random.default_rng(1)
+    spots = zip(rng.uniform(30, 45, MOST_DOTS + 500), rng.uniform(-105, -80, MOST_DOTS + 500), strict=True)
+    look(page, *(record(f"V{i}", *spot) for i, spot in enumerate(spots)), record("X", status="CRASHED"))
+    page.select(7)
+    data = page.map.hexagons.source.data
+    assert len(page.map.dots.source.data["x"]) == 0
+    assert sum(data["count"]) == MOST_DOTS + 500
+    assert list(page.map.crashed.source.data["slot"]) == [MOST_DOTS + 500]
+    assert list(page.map.chosen.data["slot"]) == [7]
+    x, y = mercator(37.5, -92.0)
+    page.map.look_at(View(x - 1e5, y - 1e5, x + 1e5, y + 1e5, 800, 800))
+    page.draw(time.time())
+    assert len(page.map.hexagons.source.data["q"]) == 0
+    assert 0 < len(page.map.dots.source.data["x"]) <= MOST_DOTS
+
+
+def test_an_update_of_a_session_is_at_most_50_kb_at_100_000_vehicles(page):
+    rng = np.random.default_rng(2)
+    n = 100_000
+    spots = zip(rng.uniform(26, 48, n), rng.uniform(-120, -70, n), strict=True)
+    look(page, *(record(f"V{i}", *spot) for i, spot in enumerate(spots)))
+
+    def size():
+        columns = [
+            *page.map.hexagons.source.data.values(),
+            *page.map.dots.source.data.values(),
+            *page.map.crashed.source.data.values(),
+        ]
+        return sum(c.nbytes if isinstance(c, np.ndarray) else len(repr(list(c))) for c in columns)
+
+    assert 0 < size() < 50_000
+    full = np.flatnonzero(page.fleet.x[:n] > 0)
+    assert len(full) == 0
+    with page.fleet.lock:
+        page.map.dots.show(page.fleet, np.arange(MOST_DOTS), time.time(), 300)
+        page.map.hexagons.show(None)
+    assert size() < 50_000
+
+
+def test_hexagons_lose_nobody_and_their_centres_are_near():
+    rng = np.random.default_rng(3)
+    x, y = rng.uniform(-1e7, 1e7, 5000), rng.uniform(-1e7, 1e7, 5000)
+    found = hexagons(x, y, 1e6)
+    assert found.count.sum() == 5000
+    for px, py in zip(x[:100], y[:100], strict=True):
+        assert np.hypot(found.x - px, found.y - py).min() <= 1e6
+
+
+def test_counts_are_short():
+    assert [short(n) for n in (7, 999, 1234, 99_999)] == ["7", "999", "1.2k", "99k"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "slots"),
+    [
+        (Choice(), [0, 1, 2, 3]),
+        (Choice(statuses=frozenset({1})), [1]),
+        (Choice(hearing=frozenset({"Stale"})), [3]),
+        (Choice(hearing=frozenset({"Live", "Stale"})), [0, 1, 2, 3]),
+        (Choice(sources=frozenset({"beta"})), [2]),
+        (Choice(codes=frozenset({"P0171"})), [0, 1]),
+        (Choice(codes=frozenset({"P0171"}), statuses=frozenset({0})), [0]),
+        (Choice(codes=frozenset({"unheard of"})), []),
+    ],
+)
+def test_a_choice_shows_what_is_like_it(page, choice, slots):
+    look(
+        page,
+        record("A", obd_codes=["P0171"]),
+        record("B", obd_codes=["P0171"], status="CRASHED"),
+        record("C", source="beta"),
+        record("D", time=0.0),
+    )
+    mask = choice.mask(page.fleet, time.time(), 300.0)
+    assert list(np.flatnonzero(mask)) == slots
+
+
+def test_counters_count_the_whole_fleet_and_a_choice_stays_when_buttons_move(page):
+    look(page, record("A", obd_codes=["P0300"]), record("B", status="CRASHED"))
+    status, _, source, code = page.filters.root.children
+    assert status.labels == ["Normal 1", "Crashed 1", "Other 0"]
+    assert source.labels == ["alpha 2"]
+    code.active = [0]
+    assert list(page.map.dots.source.data["slot"]) == [0]
+    assert page.summary.text == "1 of 2 vehicles"
+    look(page, record("C", obd_codes=["P0100"]))
+    assert code.labels == ["P0100 1", "P0300 1"]
+    assert code.active == [1]
+    page.filters.clear()
+    assert page.summary.text == "3 vehicles"
+
+
+def test_a_choice_that_fits_nobody_is_said(page):
+    look(page, record("A"))
+    page.filters.root.children[0].active = [1]
+    assert "No vehicle is like what you chose" in page.said.text
+
+
+def test_the_panel_shows_everything_as_text(page):
+    look(
+        page,
+        record(
+            HOSTILE, obd_codes=["P0171", "<i>P</i>"], note="<img src=x onerror=alert(1)>", status="CRASHED"
+        ),
+    )
+    page.select(0)
+    html = page.panel.root.children[0].text + page.panel.root.children[2].text
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "<i>" not in html
+    assert "&lt;script&gt;x&lt;/script&gt;" in html
+    assert "not in the table of codes" in html
+    assert "Crashed" in html
+    assert "&lt;script&gt;" in page.tip_words(0, time.time())
+
+
+def test_a_vehicle_not_heard_of_says_since_when(page):
+    look(page, record("A", time=time.time() - 7260))
+    page.select(0)
+    assert "Not heard of for 2 h 1 min" in page.panel.root.children[0].text
+
+
+def test_selecting_draws_the_trail_and_closing_forgets_it(page):
+    for latitude in (35.0, 35.5, 36.0):
+        look(page, record("A", latitude), record("B"))
+    page.select_vin("A")
+    assert len(page.map.trail.data["x"]) == 3
+    look(page, record("A", 36.5))
+    assert len(page.map.trail.data["x"]) == 4
+    page.clear()
+    assert len(page.map.trail.data["x"]) == 0
+    assert not page.panel.root.visible
+
+
+def test_following_keeps_the_vehicle_in_the_middle(page):
+    look(page, record("A", 35.0))
+    page.select(0)
+    page.panel.follow.active = True
+    look(page, record("A", 39.0))
+    assert page.map.view.middle == pytest.approx((page.fleet.x[0], page.fleet.y[0]), abs=5)
+
+
+def test_search_offers_vehicles_and_enter_takes_the_first(page):
+    look(page, record("1FLT00001"), record("1FLT00002", 40.0), record(HOSTILE))
+    page.search.field.value_input = "1flt"
+    assert [label for _, label in page.search.list.options] == ["1FLT00001", "1FLT00002"]
+    page.search.list.value = ["1"]
+    assert list(page.map.chosen.data["slot"]) == [1]
+    page.search.field.value_input = "nobody"
+    assert "No vehicle" in page.search.none.text
+
+
+def test_an_archive_and_what_was_seen_make_one_line():
+    old = (np.array([0, 10, 20, 30], np.float32), np.zeros(4, np.float32))
+    recent = (np.array([20, 30, 40], np.float32), np.zeros(3, np.float32))
+    assert list(joined(old, recent)[0]) == [0, 10, 20, 30, 40]
+    later = (np.array([90, 100], np.float32), np.zeros(2, np.float32))
+    assert list(joined(old, later)[0]) == [0, 10, 20, 30, 90, 100]
+    assert joined(NO_LINE, recent) is recent
+
+
+def test_motion_is_said_in_words():
+    assert motion(float("nan"), float("nan")) == "speed not known yet"
+    assert motion(0.2, 1.0) == "standing"
+    assert motion(80.4, np.pi / 2) == "80 km/h east"
+    assert motion(80.4, -np.pi / 4) == "80 km/h north-west"
+
+
+def test_the_ground_without_tiles_needs_few_pictures_from_the_middle_outwards():
+    tiles = needed(AMERICA)
+    assert 0 < len(tiles) <= 40
+    assert len({z for z, _, _ in tiles}) == 1
+    x, y = AMERICA.middle
+    z, column, row = tiles[0]
+    side = 2 * 20_037_508.34 / 2**z
+    assert abs((column + 0.5) * side - 20_037_508.34 - x) <= side
+    assert abs(20_037_508.34 - (row + 0.5) * side - y) <= side
+
+
+def test_scene_limits_what_it_draws(page):
+    look(page, *(record(f"V{i}", status="CRASHED") for i in range(30)))
+    with page.fleet.lock:
+        found = scene(page.fleet, AMERICA, np.ones(30, bool), most=10)
+    assert len(found.crashed) == 10
+
+
+def test_a_document_is_built_by_the_hook(context):
+    (map_page,) = [each for each in context.pages if each.url == "dashboard"]
+    document = Document()
+    map_page.build(document, context)
+    assert {root.name for root in document.roots} >= {"state", "map", "finder", "panel"}

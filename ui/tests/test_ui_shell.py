@@ -1,0 +1,100 @@
+"""The frame of all pages, and the words."""
+
+import time
+
+import pytest
+from bokeh.document import Document
+from fleetflow_ui import shell, words
+from fleetflow_ui.context import Context
+
+from fleetflow.contracts.page import Page
+
+
+def test_navigation_comes_from_the_pages_and_marks_the_place(context):
+    pages = [Page("a", "First", lambda d, c: None), Page("b&c", "<b>", lambda d, c: None)]
+    given = Context(context.settings, context.reader, pages, True, context.plugins, context.configuration)
+    html = shell.navigation(given, "a")
+    assert '<a href="a" aria-current="page">First</a>' in html
+    assert '<a href="b%26c">&lt;b&gt;</a>' in html
+
+
+def test_the_state_is_said_in_words(context):
+    now = time.time()
+    assert "no vehicles yet" in shell.state_words(context, now)
+    context.reader.fleet.take([{"vin": "A", "latitude": 1.0, "longitude": 1.0, "time": now}])
+    assert "live</b> 1 vehicle" in shell.state_words(context, now)
+    assert "no news for 2 min" in shell.state_words(context, now + 130)
+    context.reader.fleet.say("layout 9")
+    assert "no store" in shell.state_words(context, now)
+
+
+def test_a_switch_of_the_theme_reaches_figures_and_pages(context):
+    document = Document()
+    frame = shell.dress(document, context, "dashboard", "Map")
+    painted = []
+    frame.on_theme(painted.append)
+    frame.browser.theme = "dark"
+    assert painted == ["dark"]
+    assert document.theme is shell.THEMES["dark"]
+    assert set(shell.COLOURS["dark"]) == set(shell.COLOURS["light"])
+
+
+def test_the_figures_colours_are_those_of_the_style_sheet():
+    css = shell.static("shell.css")
+    light, dark = css.split(':root[data-theme="dark"] {')
+    for name, colour in shell.COLOURS["light"].items():
+        assert f"--{name}: {colour};" in light
+    for name, colour in shell.COLOURS["dark"].items():
+        assert f"--{name}: {colour};" in dark
+
+
+def test_a_hidden_tab_is_not_updated(context):
+    document = Document()
+    frame = shell.dress(document, context, "dashboard", "Map")
+    calls = []
+    frame.every(1.0, lambda: calls.append(1))
+    assert len(calls) == 1
+    (callback,) = [each for each in document.session_callbacks if each.period == 1000][1:]
+    frame.browser.visible = False
+    callback.callback()
+    assert len(calls) == 1
+    frame.browser.visible = True
+    assert len(calls) == 2
+
+
+def test_the_address_remembers_and_forgets(context):
+    frame = shell.dress(Document(), context, "dashboard", "Map")
+    frame.remember(vin="<a b>&", at="1,2,3")
+    assert frame.browser.query == "vin=%3Ca%20b%3E%26&at=1,2,3"
+    frame.remember(vin="")
+    assert frame.browser.query == "at=1,2,3"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.4, "just now"),
+        (12, "12 s ago"),
+        (185, "3 min ago"),
+        (7500, "2 h 5 min ago"),
+        (-60, "1 min in the future"),
+    ],
+)
+def test_ages_are_said_in_words(seconds, said):
+    assert words.ago(seconds) == said
+
+
+def test_words_escape_what_comes_from_outside():
+    hostile = '<img src="x">'
+    for html in (
+        words.text(hostile),
+        words.badge(hostile),
+        words.note(hostile, "bad", hostile),
+        words.empty(hostile, hostile, hostile),
+        words.facts({hostile: hostile}),
+        words.table([hostile], [[hostile]]),
+    ):
+        assert "<img" not in html
+        assert "&lt;img src=&quot;x&quot;&gt;" in html
+    assert words.text("a\x00b\x1bc") == "a b c"
+    assert words.clock(1e300) == "1e+300"
