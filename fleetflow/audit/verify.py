@@ -237,7 +237,7 @@ class Verification:
                         f"{counts.read - counts.settled} records of {source} are unaccounted for",
                     )
                 )
-            if self._quarantine is not None and rows.get(source, 0) != counts.quarantined:
+            if self._quarantine is not None and rows.get(source, 0) < counts.quarantined:
                 problems.append(
                     Problem(
                         "quarantine",

@@ -134,15 +134,15 @@ class LedgerStore:
         """
         number, begin, end, _ = row
         where = "source = ? and partition = ? and resource = ?"
-        starts = dict(
-            self._connection.execute(
-                f"select start, end from recent where {where} and again order by start", key
-            )
-        )
-        if span.start not in starts.values():
+        under_way = self._connection.execute(
+            f"select start, end from recent where {where} and again order by start", key
+        ).fetchall()
+        if under_way and span.start != under_way[-1][1]:
+            # another crash: what is read a third time is forgotten, or all of it if it was cut elsewhere
+            known = any(span.start in piece for piece in under_way)
             self._connection.execute(
                 f"delete from recent where {where} and again and (start >= ? or ?)",
-                (*key, span.start, span.start not in starts),
+                (*key, span.start, not known),
             )
         self._remember(key, span, again=True)
         if span.end < end:
