@@ -156,6 +156,43 @@ class QuarantineReader:
         query = f"select {by}, count(*) from rejects group by 1 order by 2 desc, 1"
         return {str(name): int(str(count)) for name, count in self._rows(query)}
 
+    def count(self, selection: Selection) -> int:
+        """Return the number of selected rejects."""
+        where, values = selection.where()
+        return int(str(next(self._rows(f"select count(*) from rejects where {where}", values), (0,))[0]))
+
+    def revision(self) -> tuple[int, int]:
+        """Return two numbers of which one rises with each change; costs the same however much is kept."""
+        query = (
+            "select coalesce((select max(id) from rejects), 0), coalesce((select max(row) from requeued), 0)"
+        )
+        last, requeued = next(self._rows(query), (0, 0))
+        return int(str(last)), int(str(requeued))
+
+    def begin(self) -> float | None:
+        """Return when the first reject was quarantined, in seconds since 1970; None when there is none."""
+        first = next(self._rows("select quarantined_at from rejects order by id limit 1"), None)
+        return None if first is None else float(str(first[0]))
+
+    def over_time(
+        self, by: str, selection: Selection, since: float, width_s: float
+    ) -> dict[str, dict[int, int]]:
+        """Return per rule, source, resource or state how many were quarantined in each stretch of time.
+
+        Stretches are `width_s` seconds long and numbered from `since` (seconds since 1970) on.
+        """
+        if by not in GROUPS:
+            raise ValueError(f"by must be one of {GROUPS}, not {by}")
+        where, values = selection.where()
+        query = (
+            f"select {by}, cast((quarantined_at - ?) / ? as integer), count(*) from rejects"
+            f" where {where} and quarantined_at >= ? group by 1, 2"
+        )
+        found: dict[str, dict[int, int]] = {}
+        for name, number, count in self._rows(query, [since, width_s, *values, since]):
+            found.setdefault(str(name), {})[int(str(number))] = int(str(count))
+        return found
+
     def requeued_after(self, row: int, limit: int) -> list[tuple[int, str, int, int, str, bytes]]:
         """Return (row, resource, start, end, media_type, raw) of what was requeued after `row`."""
         query = (

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from bokeh.document import Document
 from bokeh.layouts import column, row
-from bokeh.models import Column, ColumnDataSource, Row
+from bokeh.models import Column, ColumnDataSource, Range1d
 from bokeh.models.annotations import Legend, LegendItem
-from bokeh.models.widgets import Button, DataTable, Div, StringFormatter, TableColumn, TextInput
+from bokeh.models.widgets import Button, DataTable, Div, TextInput
 from bokeh.plotting import figure
 
 from fleetflow_ui import words
@@ -21,6 +22,20 @@ from fleetflow_ui.jobs import cards, commands
 from fleetflow_ui.jobs.commands import VERBS, Verb
 from fleetflow_ui.jobs.reader import JobsReader, State
 from fleetflow_ui.jobs.views import PLAIN, JobDetail, JobView
+from fleetflow_ui.parts import (
+    BAR_CSS,
+    CARD_CSS,
+    GRID_CSS,
+    PAGE_CSS,
+    ROW_HEIGHT,
+    Act,
+    Question,
+    heading,
+    put,
+    scrolling,
+    switch,
+    table,
+)
 from fleetflow_ui.shell import Frame, dress
 
 TITLES = {
@@ -34,83 +49,7 @@ SAVEPOINTS = {
 }  # fmt: skip
 LINES = ("#1f77b4", "#e0a100", "#0a7d4b", "#b3589a", "#c4232f", "#6f7d8c")
 """Told apart by people who confuse red and green, too: they differ in lightness."""
-PAGE_CSS = ":host { gap: 12px; padding: 14px 16px 24px; }"
-GRID_CSS = """
-:host { display: grid !important; grid-template-columns: repeat(6, minmax(0, 1fr)); gap: 12px; }
-:host > * { width: auto !important; min-width: 0; }
-.two { grid-column: span 2; }
-.three { grid-column: span 3; }
-.four { grid-column: span 4; }
-.six { grid-column: span 6; }
-@media (max-width: 1000px) { .two, .three, .four { grid-column: span 6; } }
-"""
-BAR_CSS = ":host { flex-wrap: wrap; align-items: end; gap: 8px; }"
-ASK_CSS = """
-:host { flex-wrap: wrap; align-items: center; gap: 8px 12px; padding: 10px 14px; border: 1px solid var(--bad);
-  border-radius: 12px; background: var(--surface); }
-"""
-CARD_CSS = """
-:host {
-  padding: 12px 16px; background: var(--surface); border: 1px solid var(--line); border-radius: 12px;
-  gap: 8px;
-}
-"""
-ROW_HEIGHT, MOST_ROWS = 32, 8
-Act = Callable[[str, Callable[[], str], Callable[[Outcome], None]], None]
-
-
-def table(source: ColumnDataSource, titles: dict[str, tuple[str, int]], name: str) -> DataTable:
-    """Return a table of plain text; whoever fills `source` orders it."""
-    return DataTable(
-        name=name,
-        source=source,
-        columns=[
-            TableColumn(field=field, title=title, width=width, sortable=False, formatter=StringFormatter())
-            for field, (title, width) in titles.items()
-        ],
-        sortable=False,
-        reorderable=False,
-        index_position=None,
-        row_height=ROW_HEIGHT,
-        height=3 * ROW_HEIGHT,
-        sizing_mode="stretch_width",
-    )
-
-
-class Question:
-    """Asks before something dangerous is done: a sentence, yes, no."""
-
-    def __init__(self) -> None:
-        self._yes: Callable[[], None] = lambda: None
-        self.words = Div(name="question", sizing_mode="stretch_width", min_width=200)
-        self.confirm = Button(label="Yes", button_type="danger", name="confirm", width=150)
-        self.keep = Button(label="No, leave it", name="keep", width=110)
-        self.root = Row(
-            children=[self.words, self.confirm, self.keep],
-            visible=False,
-            stylesheets=[ASK_CSS],
-            sizing_mode="stretch_width",
-            name="asking",
-        )
-        self.confirm.on_click(self._on_yes)
-        self.keep.on_click(self.close)
-
-    def ask(self, words_: str, label: str, yes: Callable[[], None]) -> None:
-        """Show the question; `yes` is called when it is confirmed."""
-        self._yes = yes
-        self.words.text = f"<b>{words.text(words_)}</b>"
-        self.confirm.label = label
-        self.root.visible = True
-
-    def close(self) -> None:
-        """Take the question away."""
-        self._yes = lambda: None
-        self.root.visible = False
-
-    def _on_yes(self) -> None:
-        yes = self._yes
-        self.close()
-        yes()
+MOST_ROWS = 8
 
 
 class JobsPage:
@@ -122,6 +61,7 @@ class JobsPage:
         self._savepoint = ""
         self._version = -1
         self._busy = ""
+        self._named: list[str] = []
         self._build()
 
     def _build(self) -> None:
@@ -137,7 +77,9 @@ class JobsPage:
         self.bar = row(self.name, *self.buttons.values(), stylesheets=[BAR_CSS], sizing_mode="stretch_width")
         self.question = Question()
         self.cards = {
-            name: Div(name=name, css_classes=[width], stylesheets=[cards.CSS])
+            name: Div(
+                name=name, css_classes=[width], stylesheets=[cards.CSS], sizing_mode="stretch_width", margin=0
+            )
             for name, width in {
                 "overview": "two", "sources": "four", "dataflow": "six", "rejects": "two", "restarts": "two",
                 "versions": "two", "positions": "three", "notices": "three", "certificates": "three",
@@ -150,9 +92,13 @@ class JobsPage:
             children=[
                 self.cards["overview"],
                 Column(
-                    children=[self.cards["sources"], chart],
+                    children=[
+                        self.cards["sources"],
+                        Column(children=[chart], stylesheets=[CARD_CSS], sizing_mode="stretch_width"),
+                    ],
                     css_classes=["four"],
-                    stylesheets=[":host { gap: 12px; } :host > * { width: 100%; }"],
+                    stylesheets=[":host { gap: 12px; }"],
+                    sizing_mode="stretch_width",
                 ),
                 *(self.cards[name] for name in self.cards if name not in {"overview", "sources"}),
             ],
@@ -176,16 +122,16 @@ class JobsPage:
         )
         self.saved = Column(
             children=[
-                Div(text="<h3>Savepoints</h3>"),
+                heading("Savepoints"),
                 self.no_savepoints,
-                self.savepoints_table,
+                scrolling(self.savepoints_table),
                 row(self.target, self.start, self.delete, stylesheets=[BAR_CSS], sizing_mode="stretch_width"),
             ],
             stylesheets=[CARD_CSS],
             sizing_mode="stretch_width",
         )
         self.listed = Column(
-            children=[Div(text="<h3>Jobs</h3>"), self.jobs_table, self.bar],
+            children=[heading("Jobs"), scrolling(self.jobs_table), self.bar],
             stylesheets=[CARD_CSS],
             sizing_mode="stretch_width",
         )
@@ -204,16 +150,24 @@ class JobsPage:
             name="rates",
             title="Pings per second",
             x_axis_type="datetime",
-            height=190,
+            x_range=Range1d(start=0, end=1),
+            y_range=Range1d(start=0, end=1),
+            height=170,
             tools="",
             toolbar_location=None,
             sizing_mode="stretch_width",
             css_classes=["chart"],
         )
-        self.lines = plot.multi_line("xs", "ys", source=self.rates, line_color="colour", line_width=2)
-        plot.y_range.start = 0  # type: ignore[attr-defined] # a DataRange1d
+        self._lines: Any = plot.multi_line("xs", "ys", source=self.rates, line_color="colour", line_width=2)
         plot.xgrid.visible = False
-        self.legend = Legend(items=[], location="top_left", orientation="horizontal", border_line_color=None)
+        look: dict[str, Any] = {
+            "orientation": "horizontal",
+            "border_line_color": None,
+            "margin": 0,
+            "padding": 0,
+        }
+        self.legend = Legend(items=[], location="top_left", **look)
+        self._plot = plot
         plot.add_layout(self.legend, "above")
         return plot
 
@@ -235,7 +189,7 @@ class JobsPage:
         if state.version == self._version:
             return
         self._version = state.version
-        self._put(
+        put(
             self.empty,
             ""
             if state.jobs or state.version == 0
@@ -258,14 +212,14 @@ class JobsPage:
 
     def _show(self, shown: JobView, detail: JobDetail | None) -> None:
         now = time.time()
-        self._put(self.cards["overview"], cards.overview(shown, now))
-        self._put(self.cards["versions"], cards.versions(shown))
-        self._put(self.cards["sources"], cards.sources(shown))
-        self._put(self.cards["dataflow"], cards.dataflow(shown))
+        put(self.cards["overview"], cards.overview(shown, now))
+        put(self.cards["versions"], cards.versions(shown))
+        put(self.cards["sources"], cards.sources(shown))
+        put(self.cards["dataflow"], cards.dataflow(shown))
         self._draw(shown)
         if detail is not None:
             for name in ("rejects", "restarts", "positions", "notices", "certificates", "log"):
-                self._put(self.cards[name], getattr(cards, name)(detail))
+                put(self.cards[name], getattr(cards, name)(detail))
 
     def _draw(self, shown: JobView) -> None:
         history = self._reader.history(shown.name)
@@ -277,9 +231,14 @@ class JobsPage:
             "name": names,
             "colour": [LINES[index % len(LINES)] for index in range(len(names))],
         }
-        if [item.label for item in self.legend.items] != [{"value": name} for name in names]:
+        if history:
+            highest = max([1.0, *(rate for _, rates in history for rate in rates.values())])
+            self._plot.x_range.update(start=moments[0], end=max(moments[-1], moments[0] + 60_000))
+            self._plot.y_range.update(start=0, end=1.1 * highest)
+        if names != self._named:
+            self._named = names
             self.legend.items = [
-                LegendItem(label={"value": name}, renderers=[self.lines], index=index)
+                LegendItem(label={"value": name}, renderers=[self._lines], index=index)
                 for index, name in enumerate(names)
             ]
 
@@ -320,24 +279,12 @@ class JobsPage:
         off = self._context.settings.read_only or bool(self._busy)
         for verb in VERBS:
             possible = shown is not None and shown.name != PLAIN and shown.state in verb.states
-            self._switch(self.buttons[verb.name], off or not possible)
-        self._switch(self.start, off or not self._savepoint)
-        self._switch(self.delete, off or not self._savepoint)
+            switch(self.buttons[verb.name], off=off or not possible)
+        switch(self.start, off=off or not self._savepoint)
+        switch(self.delete, off=off or not self._savepoint)
         self.bar.visible = shown is not None and shown.name != PLAIN and not self._context.settings.read_only
         for widget in (self.target, self.start, self.delete):
             widget.visible = bool(self.state.savepoints) and not self._context.settings.read_only
-
-    @staticmethod
-    def _switch(button: Button, disabled: bool) -> None:
-        if button.disabled != disabled:
-            button.disabled = disabled
-
-    @staticmethod
-    def _put(div: Div, html: str) -> None:
-        if div.text != html:
-            div.text = html
-        if div.visible != bool(html):
-            div.visible = bool(html)
 
     def _on_job(self, attr: str, old: Sequence[int], new: Sequence[int]) -> None:
         names = list(self.jobs.data["job"])
@@ -389,7 +336,7 @@ class JobsPage:
 
     def _begin(self, what: str, work: Callable[[], str]) -> None:
         self._busy = what
-        self._put(self.notice, words.note(f"{what} …"))
+        put(self.notice, words.note(f"{what} …"))
         self._enable()
         self._act(what, work, self._ended)
 
@@ -401,7 +348,7 @@ class JobsPage:
         self._enable()
 
     def _say(self, outcome: Outcome) -> None:
-        self._put(self.notice, words.note(outcome.message, "good" if outcome.good else "bad", outcome.hint))
+        put(self.notice, words.note(outcome.message, "good" if outcome.good else "bad", outcome.hint))
 
 
 def build(document: Document, context: Context) -> None:

@@ -55,9 +55,12 @@ class Questions:
 
     @property
     def offered(self) -> bool:
-        """Whether conditions can be asked for."""
+        """Whether conditions can be asked for; one that cannot now says so when it is used."""
         with self._lock:
-            return self._open() is not None
+            try:
+                return self._open() is not None
+            except FleetflowError:
+                return True
 
     def vins(self, condition: str) -> set[str]:
         """Return the VINs of the vehicles for which a condition holds; raises FleetflowError."""

@@ -14,10 +14,9 @@ from bokeh.layouts import column, row
 from bokeh.models import ColumnDataSource, CustomJS
 from bokeh.models.widgets import (
     Button,
+    CheckboxGroup,
     DataTable,
     Div,
-    MultiChoice,
-    Select,
     StringFormatter,
     TableColumn,
     TextInput,
@@ -28,6 +27,7 @@ from fleetflow.contracts.vehicles import Record
 from fleetflow_ui import export, words
 from fleetflow_ui.background import Ask, asker, in_words
 from fleetflow_ui.context import Context
+from fleetflow_ui.parts import TABLE_CSS, offer, put, select
 from fleetflow_ui.shell import Frame, dress
 from fleetflow_ui.vehicle_rows import (
     COLUMNS,
@@ -55,17 +55,38 @@ BAR_CSS = """
 :host { flex-wrap: wrap; align-items: end; gap: 8px 10px; padding: 12px 16px 8px; }
 """
 BODY_CSS = """
-:host { gap: 12px; padding: 0 16px 12px; min-height: 0; }
-.rows { min-width: 0; }
+:host { gap: 12px; padding: 0 16px 14px; min-height: 0; }
+.rows {
+  min-width: 0; overflow-x: auto; background: var(--surface); border: 1px solid var(--line);
+  border-radius: 12px;
+}
 @media (max-width: 900px) {
-  :host { flex-direction: column; overflow: visible; }
-  .rows { flex: none; height: 56vh; width: 100%; }
-  .record { width: 100%; max-height: none; }
+  :host { flex-direction: column; height: auto !important; }
+  .rows, .record { flex: none !important; width: 100% !important; max-height: none !important; }
+  .rows { height: 60vh !important; }
+  .record { height: auto !important; }
 }
 """
-PAGE_CSS = ":host { min-height: 0; } @media (max-width: 900px) { :host { height: auto; } }"
-RECORD_CSS = ":host { overflow: auto; }"
-TABLE_CSS = ".slick-header-column { cursor: pointer; } .slick-cell { font-variant-numeric: tabular-nums; }"
+PAGE_CSS = """
+:host { min-height: 0; }
+@media (max-width: 900px) {
+  :host { height: auto !important; max-height: none !important; }
+  :host > * { max-height: none !important; }
+}
+"""
+RECORD_CSS = """
+:host { overflow: auto; }
+.bk-clearfix { width: 100%; }
+pre { margin-top: 10px; font-size: 12.5px; }
+p { margin: 6px 0 0; }
+"""
+HEAD_CSS = ".slick-header-column { cursor: pointer; }"
+SMALL_CSS = ".links { display: inline-flex; gap: 12px; margin-left: 8px; } span { white-space: nowrap; }"
+CHOOSE_CSS = """
+:host { padding: 10px 14px; background: var(--surface); border: 1px solid var(--line); border-radius: 12px; }
+.bk-input-group { display: flex; flex-wrap: wrap; gap: 4px 16px; }
+label { color: var(--ink); font-size: 13px; }
+"""
 SORT_JS = """
 document.addEventListener("click", (event) => {
   const header = event.composedPath().find((part) => part.classList?.contains("slick-header-column"));
@@ -109,6 +130,7 @@ class VehiclesPage:
         self._looked_at = float("-inf")
         self._busy = self._again = False
         self._shown_version = -1
+        self._fields: list[str] = []
         self._build()
 
     def _build(self) -> None:
@@ -122,16 +144,24 @@ class VehiclesPage:
             width=320,
             visible=self._questions.offered,
         )
-        self.sort = Select(title="Order by", value=self.choice.sort, options=[*[self.choice.sort]], width=140)
+        self.sort = select("Order by", self.choice.sort, [], 140, "sort")
         self.turn = Toggle(label="↑", active=self.choice.descending, width=40, name="turn")
-        self.choose = Toggle(label="Columns", width=90)
-        self.columns = MultiChoice(
-            title="Columns, in this order", value=list(self.choice.columns), visible=False, min_width=280
+        self.choose = Toggle(label="Columns", width=90, name="choose")
+        # a widget that shows names as text: those of a record's fields come from outside
+        self.columns = CheckboxGroup(
+            name="columns",
+            visible=False,
+            inline=True,
+            margin=(0, 16, 10, 16),
+            sizing_mode="stretch_width",
+            stylesheets=[CHOOSE_CSS],
         )
         self.back = Button(label="Back", width=64, name="back")
         self.on = Button(label="Next", width=64, name="on")
-        self.place = Div(name="place", margin=(0, 0, 8, 0))
-        self.downloads = Div(name="downloads", margin=(0, 0, 8, 0), styles={"margin-left": "auto"})
+        self.place = Div(name="place", margin=(0, 0, 8, 0), stylesheets=[SMALL_CSS])
+        self.downloads = Div(
+            name="downloads", margin=(0, 0, 8, 0), styles={"margin-left": "auto"}, stylesheets=[SMALL_CSS]
+        )
         self.source = ColumnDataSource({name: [] for name in self.choice.columns})
         self.table = DataTable(
             name="table",
@@ -142,13 +172,13 @@ class VehiclesPage:
             index_position=None,
             row_height=32,
             sizing_mode="stretch_both",
-            css_classes=["rows"],
-            stylesheets=[TABLE_CSS],
-            autosize_mode="none",
+            stylesheets=[TABLE_CSS, HEAD_CSS],
         )
+        rows = column(self.table, css_classes=["rows"], sizing_mode="stretch_both")
         self.record = Div(
             name="record",
             width=400,
+            margin=0,
             sizing_mode="stretch_height",
             css_classes=["record"],
             stylesheets=[RECORD_CSS],
@@ -156,19 +186,20 @@ class VehiclesPage:
         self.notice = Div(name="notice", visible=False, margin=(0, 16, 8, 16), sizing_mode="stretch_width")
         self.empty = Div(name="empty", visible=False, sizing_mode="stretch_width")
         self.bar = row(
-            self.search, self.where, self.sort, self.turn, self.choose, self.columns,
+            self.search, self.where, self.sort, self.turn, self.choose,
             self.back, self.place, self.on, self.downloads,
             stylesheets=[BAR_CSS], sizing_mode="stretch_width",
         )  # fmt: skip
-        self.body = row(self.table, self.record, stylesheets=[BODY_CSS], sizing_mode="stretch_both")
+        self.body = row(rows, self.record, stylesheets=[BODY_CSS], sizing_mode="stretch_both")
         self.root = column(
-            self.bar, self.notice, self.empty, self.body, sizing_mode="stretch_both", stylesheets=[PAGE_CSS]
-        )
+            self.bar, self.columns, self.notice, self.empty, self.body,
+            sizing_mode="stretch_both", stylesheets=[PAGE_CSS],
+        )  # fmt: skip
         self.search.on_change("value_input", lambda attr, old, new: self._choose(search=new.strip()))
         self.where.on_change("value", lambda attr, old, new: self._choose(where=new.strip()))
         self.sort.on_change("value", lambda attr, old, new: self._choose(sort=new))
         self.turn.on_change("active", lambda attr, old, new: self._choose(descending=new))
-        self.columns.on_change("value", lambda attr, old, new: self._choose(columns=tuple(new) or COLUMNS))
+        self.columns.on_change("active", self._on_columns)
         self.choose.on_change("active", lambda attr, old, new: self.columns.update(visible=new))
         self.back.on_click(lambda: self._turn_to(self._page - 1))
         self.on.on_click(lambda: self._turn_to(self._page + 1))
@@ -241,9 +272,23 @@ class VehiclesPage:
         if self._again:
             self._again = False
             self._look()
-        self.sort.options = sorted({*found.fields, self.choice.sort})
-        self.columns.options = [*found.fields]
+        offer(self.sort, sorted(found.fields))
+        self._offer([*dict.fromkeys((*found.fields, *self.choice.columns))])
         self._show()
+
+    def _offer(self, fields: list[str]) -> None:
+        if fields != self._fields:
+            self._fields = []
+            self.columns.labels = [TITLES.get(name, name) for name in fields]
+            self.columns.active = [fields.index(name) for name in self.choice.columns]
+            self._fields = fields
+
+    def _on_columns(self, attr: str, old: list[int], new: list[int]) -> None:
+        if self._fields:
+            chosen_ = [name for index, name in enumerate(self._fields) if index in new]
+            kept = [name for name in self.choice.columns if name in chosen_]
+            added = [name for name in chosen_ if name not in kept]
+            self._choose(columns=(*kept, *added) or COLUMNS)
 
     def _show(self) -> None:
         fleet, found, choice = self._context.reader.fleet, self._found, self.choice
@@ -273,6 +318,7 @@ class VehiclesPage:
                 )
                 for name, head in zip(choice.columns, heads, strict=True)
             ]
+            self.table.min_width = sum(WIDTHS.get(name, 110) for name in choice.columns)
         data = {
             name: [cell(name, record.get(name)) for record in records]
             for name in dict.fromkeys((*choice.columns, "vin"))
@@ -283,7 +329,7 @@ class VehiclesPage:
         if list(self.source.selected.indices) != indices:
             self.source.selected.indices = indices
         count = len(found.vins)
-        self._put(
+        put(
             self.place,
             f"<b>{first + 1:,} to {first + len(vins):,}</b> of {count:,}" if count else "<b>none</b>",
         )
@@ -293,7 +339,7 @@ class VehiclesPage:
             f'<a href="{escape(export.address(choice, kind))}" download>{kind.upper()}</a>'
             for kind in ("csv", "json")
         )
-        self._put(self.downloads, f'<span class="ff-soft">Export</span> <span class="links">{links}</span>')
+        put(self.downloads, f'<span class="ff-soft">Export</span> <span class="links">{links}</span>')
 
     def _say(self) -> None:
         fleet, found = self._context.reader.fleet, self._found
@@ -310,16 +356,9 @@ class VehiclesPage:
             empty = words.empty(
                 "No vehicle yet", "The table fills when a job runs.", "fleetflow run, or fleetflow demo"
             )
-        self._put(self.notice, notice)
-        self._put(self.empty, empty)
+        put(self.notice, notice)
+        put(self.empty, empty)
         self.bar.visible = self.body.visible = not empty
-
-    @staticmethod
-    def _put(div: Div, text: str) -> None:
-        if div.text != text:
-            div.text = text
-        if div.visible != bool(text):
-            div.visible = bool(text)
 
     def _on_select(self, attr: str, old: list[int], new: list[int]) -> None:
         if new and new[0] < len(self.source.data["vin"]):
@@ -329,7 +368,7 @@ class VehiclesPage:
 
     def _show_record(self) -> None:
         record = self._context.reader.fleet.record(self._vin) if self._vin else None
-        self._put(self.record, card(record, time.time()))
+        put(self.record, card(record, time.time()))
 
 
 def card(record: Record | None, now: float) -> str:

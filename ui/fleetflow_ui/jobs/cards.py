@@ -9,6 +9,7 @@ from typing import Any
 from fleetflow_ui import words
 from fleetflow_ui.jobs import graph
 from fleetflow_ui.jobs.views import PLAIN, JobDetail, JobView
+from fleetflow_ui.parts import HTML_CSS, card
 from fleetflow_ui.words import Tone, text
 
 TONES: dict[str, Tone] = {
@@ -22,8 +23,11 @@ TONES: dict[str, Tone] = {
     "unreadable": "bad",
 }
 VERDICTS: dict[str, Tone] = {"whole": "good", "lost upstream": "warn"}
-CSS = """
-.ff-card { height: 100%; }
+CSS = (
+    HTML_CSS
+    + """
+td, th { white-space: nowrap; }
+td:last-child { white-space: normal; }
 .scroll { overflow-x: auto; }
 .log {
   max-height: 260px; overflow: auto; padding: 10px 12px; background: var(--sunken); border-radius: 8px;
@@ -31,7 +35,6 @@ CSS = """
 }
 .title { display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: baseline; margin: 0 0 10px; }
 .title h2 { font-size: 18px; overflow-wrap: anywhere; }
-p { margin: 6px 0 0; }
 details { border-top: 1px solid var(--line); padding: 8px 0; }
 summary { cursor: pointer; }
 details pre { margin-top: 8px; font-size: 12px; }
@@ -53,11 +56,7 @@ svg { display: block; width: 100%; height: auto; margin: 0 auto; font-family: va
 .rate.flows { fill: var(--accent); }
 .rate.bad { fill: var(--bad); }
 """
-
-
-def card(title: str, inside: str) -> str:
-    """Return a section; `inside` is HTML."""
-    return f'<section class="ff-card"><h3>{text(title)}</h3>{inside}</section>'
+)
 
 
 def size(count: int) -> str:
@@ -90,8 +89,8 @@ def overview(shown: JobView, now: float) -> str:
         notes += words.note(f"{shown.state}: {shown.reason}", "bad" if shown.state == "failed" else "warn")
     if shown.name == PLAIN:
         notes += words.note(
-            "Started by `fleetflow run`, outside of the jobs: stop it where it was started."
-            " `fleetflow submit` makes a job that can be looked after here."
+            "Started on a command line, outside of the jobs: end it there. A job made by fleetflow submit can"
+            " be looked after here."
         )
     described = shown.description
     schema = described.get("schema", {})
@@ -110,7 +109,7 @@ def overview(shown: JobView, now: float) -> str:
     }
     return (
         f'<section class="ff-card">{heading}{notes}'
-        f"<p></p>{words.facts({name: value for name, value in facts.items() if value})}</section>"
+        f"{words.facts({name: value for name, value in facts.items() if value})}</section>"
     )
 
 

@@ -1,0 +1,121 @@
+"""Rejects in numbers: how many over time, by source and rule, and how raw bytes are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fleetflow.quarantine.store import Quarantined, QuarantineReader, Selection
+
+SPANS = {"last hour": 3600.0, "last day": 86_400.0, "last week": 604_800.0, "all": 0.0}
+"""What a reader may look at, in seconds; 0 is everything."""
+BARS = 48
+SAMPLES = 200
+SHOWN_BYTES = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """One look at the quarantine: `heights` per group and number of a bar; the first begins at `begin`.
+
+    Times are in seconds, `begin` since 1970.
+    """
+
+    revision: tuple[int, int] = (0, 0)
+    total: int = 0
+    by_rule: Mapping[str, int] = field(default_factory=dict)
+    by_source: Mapping[str, int] = field(default_factory=dict)
+    by_state: Mapping[str, int] = field(default_factory=dict)
+    begin: float = 0.0
+    width_s: float = 1.0
+    heights: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    samples: Sequence[Quarantined] = ()
+    problem: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a reader wants to see: a span of `SPANS`, bars by `rule` or `source`, and a selection."""
+
+    span: str = "last day"
+    by: str = "rule"
+    selection: Selection = field(default_factory=Selection)
+
+
+def look(folder: Path, wish: Wish, now: float, known: Quality | None = None) -> Quality:
+    """Read the quarantine; raises StoreError. Returns `known` when nothing has changed since."""
+    reader = QuarantineReader(folder)
+    try:
+        revision = reader.revision()
+        if known is not None and known.revision == revision:
+            return known
+        length = SPANS[wish.span]
+        begin = now - length if length else min(reader.begin() or now, now - BARS)
+        width = (now - begin) / BARS
+        return Quality(
+            revision=revision,
+            total=reader.count(wish.selection),
+            by_rule=reader.counts("rule"),
+            by_source=reader.counts("source"),
+            by_state=reader.counts("state"),
+            begin=begin,
+            width_s=width,
+            heights=reader.over_time(wish.by, wish.selection, begin, width),
+            samples=list(reader.rejects(wish.selection, SAMPLES)),
+        )
+    finally:
+        reader.close()
+
+
+def bars(quality: Quality, colours: Mapping[str, str]) -> dict[str, list[object]]:
+    """Return stacked bars as the columns of a quad glyph; times in milliseconds since 1970."""
+    found: dict[str, list[object]] = {
+        name: [] for name in ("left", "right", "bottom", "top", "group", "count", "colour")
+    }
+    heaps = [0] * (BARS + 1)
+    for group in colours:
+        for number, count in sorted(quality.heights.get(group, {}).items()):
+            number = min(number, BARS - 1)  # noqa: PLW2901 - what came in while this was read
+            left = quality.begin + number * quality.width_s
+            values = (
+                (left + 0.06 * quality.width_s) * 1000,
+                (left + 0.94 * quality.width_s) * 1000,
+                heaps[number],
+                heaps[number] + count,
+                group,
+                count,
+                colours[group],
+            )
+            heaps[number] += count
+            for name, value in zip(found, values, strict=True):
+                found[name].append(value)
+    return found
+
+
+def shown_bytes(raw: bytes, most: int = SHOWN_BYTES) -> str:
+    """Return raw bytes as text where they are text, otherwise as hexadecimal beside letters, like xxd(1)."""
+    try:
+        text = raw[:most].decode("utf-8")
+    except UnicodeDecodeError as error:
+        # a character that was cut at the end is no reason
+        if error.start < most - 4 or len(raw) <= most:
+            return _hexadecimal(raw[:most]) + _more(raw, most)
+        text = raw[: error.start].decode("utf-8")
+    if any(ord(letter) < 32 and letter not in "\t\r\n" for letter in text):
+        return _hexadecimal(raw[:most]) + _more(raw, most)
+    return text + _more(raw, most)
+
+
+def _more(raw: bytes, most: int) -> str:
+    return f" … {len(raw) - most:,} bytes more" if len(raw) > most else ""
+
+
+def _hexadecimal(raw: bytes) -> str:
+    lines = []
+    for start in range(0, len(raw), 16):
+        piece = raw[start : start + 16]
+        letters = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in piece)
+        lines.append(f"{start:06x}  {piece.hex(' '):<47}  {letters}")
+    return "\n".join(lines)

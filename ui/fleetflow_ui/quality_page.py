@@ -1,0 +1,417 @@
+"""The page /quality: which records are no valid pings, since when, why, and back through after a fix."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from bokeh.document import Document
+from bokeh.layouts import column, row
+from bokeh.models import Column, ColumnDataSource, HoverTool, Range1d
+from bokeh.models.widgets import (
+    Button,
+    Div,
+    RadioButtonGroup,
+    Select,
+)
+from bokeh.plotting import figure
+
+from fleetflow.builtin.quarantine import folder_of
+from fleetflow.quarantine.store import Quarantined, QuarantineStore, Selection
+from fleetflow_ui import words
+from fleetflow_ui.actions import Outcome
+from fleetflow_ui.actions import act as act_in_thread
+from fleetflow_ui.background import Ask, asker, in_words
+from fleetflow_ui.context import Context
+from fleetflow_ui.jobs.reader import JobsReader
+from fleetflow_ui.parts import (
+    BAR_CSS,
+    CARD_CSS,
+    GRID_CSS,
+    HTML_CSS,
+    PAGE_CSS,
+    Act,
+    Question,
+    card,
+    offer,
+    put,
+    scrolling,
+    select,
+    switch,
+    table,
+)
+from fleetflow_ui.quality import BARS, SAMPLES, SPANS, Quality, Wish, bars, look, shown_bytes
+from fleetflow_ui.shell import Frame, dress
+
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a94a3")
+"""Told apart by colour-blind people, on white and on black (Okabe and Ito, "Color Universal Design")."""
+TITLES = {
+    "id": ("id", 70), "when": ("quarantined (UTC)", 160), "rule": ("rule", 120), "source": ("source", 90),
+    "reason": ("reason", 300), "where": ("where", 220), "state": ("state", 100),
+}  # fmt: skip
+ANY = "any"
+RAW_CSS = """
+pre {
+  max-height: 340px; overflow: auto; padding: 10px 12px; background: var(--sunken); border-radius: 8px;
+  font-size: 12.5px;
+}
+"""
+LOOK_S = 2.0
+"""Seconds between two looks whether something has changed."""
+TURN_S = 60.0
+"""Seconds until all is counted anew though nothing has changed: bars move with time."""
+
+
+class QualityPage:
+    """One session's view of the quarantine: built once, `update` changes columns and words."""
+
+    def __init__(
+        self, context: Context, frame: Frame, ask: Ask, act: Act, folders: Mapping[str, Path]
+    ) -> None:
+        self._context, self._frame, self._ask, self._act = context, frame, ask, act
+        self._folders = dict(folders)
+        asked = frame.query
+        self.wish = Wish(
+            asked["span"] if asked.get("span") in SPANS else "last day",
+            "source" if asked.get("by") == "source" else "rule",
+            Selection(source=asked.get("source"), rule=asked.get("rule"), state=asked.get("state")),
+        )
+        self._of = asked["of"] if asked.get("of") in self._folders else next(iter(self._folders))
+        self.quality = Quality()
+        self._looked_at = float("-inf")
+        self._busy = self._again = False
+        self._colours: dict[str, str] = {}
+        self._acting = False
+        self._seen: tuple[Any, float] = (None, 0.0)
+        self._build()
+
+    def _build(self) -> None:
+        self.notice = Div(name="notice", visible=False, sizing_mode="stretch_width")
+        self.empty = Div(name="empty", visible=False, sizing_mode="stretch_width")
+        selection = self.wish.selection
+        self.of = select("Quarantine of", self._of, self._folders, 170)
+        self.of.visible = len(self._folders) > 1
+        self.span = select("Time", self.wish.span, SPANS, 120, "span")
+        self.source = select("Source", selection.source or ANY, [ANY], 130, "source")
+        self.rule = select("Rule", selection.rule or ANY, [ANY], 150, "rule")
+        self.state = select("State", selection.state or ANY, [ANY, "quarantined", "requeued"], 130, "state")
+        self.by = RadioButtonGroup(
+            labels=["By rule", "By source"], active=0 if self.wish.by == "rule" else 1, name="by"
+        )
+        self.bar = row(
+            self.of, self.span, self.source, self.rule, self.state, self.by,
+            stylesheets=[BAR_CSS], sizing_mode="stretch_width",
+        )  # fmt: skip
+        self.heaps = ColumnDataSource(bars(Quality(), {}))
+        chart = Column(
+            children=[self._chart()],
+            stylesheets=[CARD_CSS],
+            css_classes=["four"],
+            sizing_mode="stretch_width",
+        )
+        self.counts = Div(
+            name="counts",
+            css_classes=["two"],
+            stylesheets=[HTML_CSS, RAW_CSS],
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.samples = ColumnDataSource({name: [] for name in TITLES})
+        self.samples.selected.on_change("indices", lambda attr, old, new: self._show_selected())
+        self.table = table(self.samples, TITLES, "samples", height=420, selectable="checkbox")
+        self.caption = Div(
+            name="caption", margin=0, sizing_mode="stretch_width", stylesheets=["h3 { margin: 0; }"]
+        )
+        self.requeue = Button(label="Requeue selected", name="requeue", width=150, disabled=True)
+        self.requeue_all = Button(label="Requeue all shown by the filters", name="requeue-all", width=230)
+        self.requeue.on_click(self._on_requeue)
+        self.requeue_all.on_click(self._on_requeue_all)
+        self.question = Question()
+        listed = Column(
+            children=[
+                self.caption,
+                scrolling(self.table),
+                row(self.requeue, self.requeue_all, stylesheets=[BAR_CSS], sizing_mode="stretch_width"),
+            ],
+            stylesheets=[CARD_CSS],
+            css_classes=["four"],
+            sizing_mode="stretch_width",
+        )
+        self.raw = Div(
+            name="raw",
+            css_classes=["two"],
+            stylesheets=[HTML_CSS, RAW_CSS],
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.panel = Column(
+            children=[chart, self.counts, listed, self.raw],
+            stylesheets=[GRID_CSS],
+            sizing_mode="stretch_width",
+        )
+        self.root = column(
+            self.bar, self.notice, self.question.root, self.empty, self.panel,
+            stylesheets=[PAGE_CSS], sizing_mode="stretch_width",
+        )  # fmt: skip
+        for widget in (self.of, self.span, self.source, self.rule, self.state):
+            widget.on_change("value", lambda attr, old, new: self._choose())
+        self.by.on_change("active", lambda attr, old, new: self._choose())
+
+    def _chart(self) -> figure:
+        plot = figure(
+            name="over-time",
+            title="Rejects over time",
+            x_axis_type="datetime",
+            x_range=Range1d(start=0, end=1),
+            y_range=Range1d(start=0, end=1),
+            height=260,
+            tools="",
+            toolbar_location=None,
+            sizing_mode="stretch_width",
+        )
+        quads: Any = plot.quad(
+            left="left", right="right", bottom="bottom", top="top", source=self.heaps, fill_color="colour",
+            line_color=None, legend_field="group",
+        )  # fmt: skip
+        plot.add_tools(
+            HoverTool(
+                renderers=[quads],
+                tooltips=[("", "@group"), ("rejects", "@count{0,0}"), ("from", "@left{%F %T}")],
+                formatters={"@left": "datetime"},
+            )
+        )
+        plot.xgrid.visible = False
+        plot.legend[0].update(orientation="horizontal", border_line_color=None, margin=0, padding=0)
+        self._plot = plot
+        plot.add_layout(plot.legend[0], "above")
+        return plot
+
+    def _choose(self) -> None:
+        def chosen(choice: Select) -> str | None:
+            return None if choice.value == ANY else str(choice.value)
+
+        self._of = str(self.of.value)
+        self.wish = Wish(
+            str(self.span.value),
+            "source" if self.by.active == 1 else "rule",
+            Selection(source=chosen(self.source), rule=chosen(self.rule), state=chosen(self.state)),
+        )
+        selection = self.wish.selection
+        self._frame.remember(
+            of="" if self._of == next(iter(self._folders)) else self._of,
+            span="" if self.wish.span == "last day" else self.wish.span,
+            by="" if self.wish.by == "rule" else self.wish.by,
+            source=selection.source or "",
+            rule=selection.rule or "",
+            state=selection.state or "",
+        )
+        self.samples.selected.indices = []
+        self.question.close()
+        self._look()
+
+    def update(self) -> None:
+        """Look again when something has changed, and every few seconds because time passes."""
+        if time.monotonic() - self._looked_at > LOOK_S:
+            self._look()
+        self._enable()
+
+    def _look(self) -> None:
+        if self._busy:
+            self._again = True
+            return
+        self._busy, self._looked_at = True, time.monotonic()
+        folder, wish = self._folders[self._of], self.wish
+        known = (
+            None
+            if (folder, wish) != self._seen[0] or self._looked_at - self._seen[1] > TURN_S
+            else self.quality
+        )
+        if known is None:
+            self._seen = ((folder, wish), self._looked_at)
+
+        def work() -> Quality:
+            try:
+                return look(folder, wish, time.time(), known)
+            except Exception as error:
+                message, hint = in_words(error)
+                return Quality(problem=message, hint=hint)
+
+        self._ask(work, self._arrived)
+
+    def _arrived(self, quality: Quality) -> None:
+        self._busy = False
+        if self._again:
+            self._again = False
+            self._look()
+            return
+        self.quality = quality
+        self._show()
+
+    def _show(self) -> None:
+        quality = self.quality
+        if quality.problem:
+            put(self.notice, words.note(quality.problem, "bad", quality.hint))
+        nothing = not quality.by_rule and not quality.problem
+        put(
+            self.empty,
+            words.empty("No rejects", "Every record that was read so far is a valid ping.")
+            if nothing
+            else "",
+        )
+        self.panel.visible = not nothing
+        for name in sorted(quality.heights, key=lambda group: -sum(quality.heights[group].values())):
+            self._colours.setdefault(name, COLOURS[min(len(self._colours), len(COLOURS) - 1)])
+        offer(self.source, [ANY, *quality.by_source])
+        offer(self.rule, [ANY, *quality.by_rule])
+        heaps = bars(quality, self._colours)
+        if dict(self.heaps.data) != heaps:
+            self.heaps.data = heaps
+            end = quality.begin + BARS * quality.width_s
+            self._plot.x_range.update(start=quality.begin * 1000, end=end * 1000)
+            tops: list[Any] = heaps["top"]
+            self._plot.y_range.update(start=0, end=1.08 * max([1, *tops]))
+        put(self.counts, _counts(quality))
+        self._show_samples()
+
+    def _show_samples(self) -> None:
+        quality = self.quality
+        chosen = self._selected_ids()
+        columns: dict[str, list[Any]] = {
+            "id": [str(each.id) for each in quality.samples],
+            "when": [words.clock(each.quarantined_at).removesuffix(" UTC") for each in quality.samples],
+            "rule": [each.rule for each in quality.samples],
+            "source": [each.source for each in quality.samples],
+            "reason": [each.reason for each in quality.samples],
+            "where": [f"{each.resource} [{each.start}, {each.end})" for each in quality.samples],
+            "state": [each.state for each in quality.samples],
+        }
+        if dict(self.samples.data) != columns:
+            self.samples.data = columns
+            self.samples.selected.indices = [
+                index for index, each in enumerate(quality.samples) if each.id in chosen
+            ]
+        shown = f"the newest {SAMPLES} of " if quality.total > SAMPLES else ""
+        put(self.caption, f"<h3>{words.text(shown)}{words.count(quality.total, 'reject')}</h3>")
+        self._show_selected()
+
+    def _selected_ids(self) -> list[int]:
+        ids = list(self.samples.data["id"])
+        return [int(ids[index]) for index in self.samples.selected.indices if index < len(ids)]
+
+    def _show_selected(self) -> None:
+        chosen = self._selected_ids()
+        newest = next((each for each in self.quality.samples if each.id in chosen[-1:]), None)
+        put(self.raw, _raw(newest))
+        self._enable()
+
+    def _enable(self) -> None:
+        off = self._context.settings.read_only or self._acting
+        ids = len(self._selected_ids())
+        states = self.quality.by_state
+        for button, label, disabled in (
+            (self.requeue, f"Requeue selected ({ids})", off or not ids),
+            (self.requeue_all, "Requeue all shown by the filters", off or not states.get("quarantined")),
+        ):
+            if button.label != label:
+                button.label = label
+            switch(button, off=disabled)
+            if button.visible == self._context.settings.read_only:
+                button.visible = not self._context.settings.read_only
+
+    def _on_requeue(self) -> None:
+        ids = tuple(self._selected_ids())
+        self._confirm(Selection(ids=ids), words.count(len(ids), "selected reject"))
+
+    def _on_requeue_all(self) -> None:
+        selection = self.wish.selection
+        said = ", ".join(
+            f"{name} {value}" for name in ("source", "rule") if (value := getattr(selection, name))
+        )
+        self._confirm(replace(selection, state="quarantined"), f"all rejects{' of ' if said else ''}{said}")
+
+    def _confirm(self, selection: Selection, what: str) -> None:
+        folder = self._folders[self._of]
+        self.question.ask(
+            f"Put {what} back through? Those that are still no valid pings are quarantined again.",
+            "Yes, requeue",
+            partial(self._begin, f"Requeue {what}", partial(requeue, folder, selection)),
+        )
+
+    def _begin(self, what: str, work: Callable[[], str]) -> None:
+        self._acting = True
+        put(self.notice, words.note(f"{what} …"))
+        self._enable()
+        self._act(what, work, self._ended)
+
+    def _ended(self, outcome: Outcome) -> None:
+        self._acting = False
+        put(self.notice, words.note(outcome.message, "good" if outcome.good else "bad", outcome.hint))
+        self.samples.selected.indices = []
+        self._look()
+
+
+def requeue(folder: Path, selection: Selection) -> str:
+    """Put rejects back through; returns what was done."""
+    store = QuarantineStore(folder)
+    try:
+        count = store.requeue(selection)
+    finally:
+        store.close()
+    return f"{words.count(count, 'reject')} requeued: the running job reads them now, or the next one"
+
+
+def _counts(quality: Quality) -> str:
+    groups = {"rule": quality.by_rule, "source": quality.by_source, "state": quality.by_state}
+    tables = ""
+    for title, counts in groups.items():
+        rows = [(name, f"{count:,}") for name, count in [*counts.items()][:8]]
+        tables += f"<p>{words.table([title, 'rejects'], rows, [1])}</p>"
+    return card("In all", tables)
+
+
+def _raw(reject: Quarantined | None) -> str:
+    if reject is None:
+        return card("Raw record", '<p class="ff-soft">Select a reject to see the bytes as they came.</p>')
+    facts = {
+        "rule": reject.rule,
+        "reason": reject.reason,
+        "source": reject.source,
+        "where": f"{reject.resource} [{reject.start:,}, {reject.end:,})",
+        "received": words.clock(reject.received_at),
+        "type": reject.media_type,
+        "bytes": f"{len(reject.raw):,}",
+    }
+    raw = escape(shown_bytes(reject.raw))
+    return card(
+        f"Reject {reject.id}",
+        f'{words.facts(facts)}<p class="ff-soft">As it came:</p>'
+        f'<pre tabindex="0" aria-label="Raw bytes" class="raw">{raw or "(nothing)"}</pre>',
+    )
+
+
+def folders_of(context: Context) -> dict[str, Path]:
+    """Return the quarantines there are, by whose they are: jobs may have their own."""
+    own = folder_of(context.configuration)
+    found = {"this folder": own}
+    reader = context.shared.get("jobs.reader", lambda: JobsReader(context))
+    for job in reader.state.jobs:
+        if job.quarantine is not None and job.quarantine not in found.values():
+            found[job.name] = job.quarantine
+    return found
+
+
+def build(document: Document, context: Context) -> None:
+    """Fill a document for one session."""
+    frame = dress(document, context, "quality", "Quality")
+
+    def act(what: str, work: Callable[[], str], done: Callable[[Outcome], None]) -> None:
+        act_in_thread(context, document, what, work, done)
+
+    page = QualityPage(context, frame, asker(document), act, folders_of(context))
+    document.add_root(page.root)
+    frame.every(context.settings.refresh_s, page.update)
