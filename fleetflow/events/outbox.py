@@ -28,6 +28,8 @@ BACKOFF_S = 0.5
 BACKOFF_MOST_S = 60.0
 CLOSE_S = 5.0
 """How long the end of a job may wait for events that are still to be delivered."""
+HANDOVER_S = 1.0
+"""How long of it another process is given to deliver them or to end."""
 
 
 class Outbox:
@@ -80,12 +82,12 @@ class _Delivery(threading.Thread):
         self._row = 0
         self._failures = 0
         self._stopping = threading.Event()
-        self._deadline = 0.0
+        self._deadline = self._handover = 0.0
         self.wake = threading.Event()
 
     def stop(self, deadline: float) -> None:
         """Ask for the end, at `deadline` (monotonic) at the latest."""
-        self._deadline = deadline
+        self._deadline, self._handover = deadline, time.monotonic() + HANDOVER_S
         self._stopping.set()
         self.wake.set()
 
@@ -113,7 +115,7 @@ class _Delivery(threading.Thread):
         if delivered and not (stopping and time.monotonic() > self._deadline):
             return True
         if stopping:
-            if ours or time.monotonic() > self._deadline or not self._due():
+            if ours or time.monotonic() > self._handover or not self._due():
                 return False
             # the process that holds the lock is at it; when it ends first, the rest is ours
             time.sleep(0.05)

@@ -6,6 +6,7 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -416,6 +417,29 @@ def test_the_webhook_posts_signed_events(service):
     assert headers["Fleetflow-Signature"] == f"v1={expected}"
     assert headers["Authorization"] == "Basic dXNlcjpwYXNz"
     assert headers["Content-Type"] == "application/json"
+
+
+def test_the_receivers_check_on_the_how_to_page_works(service):
+    page = (Path(__file__).parents[2] / "docs/how-to/events.md").read_text("utf-8")
+    names = {}
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], names)
+    WebhookNotifier(f"http://{service.host}", "sesame").notify([event(1)])
+    ((_, headers, body, _),) = service.requests
+    timestamp, signature = headers["Fleetflow-Timestamp"], headers["Fleetflow-Signature"]
+    assert names["genuine"]("sesame", timestamp, body, signature)
+    assert not names["genuine"]("sesame", timestamp, body + b" ", signature)
+    assert not names["genuine"]("other", timestamp, body, signature)
+    assert not names["genuine"]("sesame", str(int(timestamp) - 1), body, signature)
+
+
+def test_the_example_of_the_reference_page_works(tmp_path, store, capsys):
+    page = (Path(__file__).parents[2] / "docs/reference/events.md").read_text("utf-8")
+    store.add([event(1), event(2, kind="left")])
+    names = {"configuration": loaded(tmp_path)}
+    exec(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1], names)
+    assert capsys.readouterr().out == "1 event 1\n"
+    assert numbers(names["newer"]) == ["e2"]
+    names["events"].close()
 
 
 def test_without_a_secret_nothing_is_signed(service):
