@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fleetflow.config import Configuration
     from fleetflow.contracts.detector import Detector
     from fleetflow.contracts.history import History
+    from fleetflow.contracts.judge import Judge
     from fleetflow.contracts.notifier import Notifier
     from fleetflow.contracts.page import Page
     from fleetflow.contracts.query import Query
@@ -61,6 +62,15 @@ def fleetflow_schema(configuration: Configuration) -> PingSchema:  # type: ignor
 @hookspec
 def fleetflow_rules(configuration: Configuration) -> Sequence[Rule]:  # type: ignore[empty-body]
     """Return validation rules. Fires when the dataflow is built. Two rules of one name are refused."""
+
+
+@hookspec
+def fleetflow_judges(configuration: Configuration) -> Sequence[Judge]:  # type: ignore[empty-body]
+    """Return validation rules with state per vehicle. Fires when the dataflow is built.
+
+    They judge in order of name what the rules of `fleetflow_rules` let through. Two judges of one name, or a
+    judge with the name of a rule, are refused.
+    """
 
 
 @hookspec

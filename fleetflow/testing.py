@@ -22,6 +22,7 @@ from fleetflow import config, plugins
 from fleetflow.builtin import core, rules
 from fleetflow.config import Configuration
 from fleetflow.contracts.detector import Detector, Event
+from fleetflow.contracts.judge import Judge
 from fleetflow.contracts.payload import Notice, Payload, Reject, Span
 from fleetflow.contracts.rule import Rule
 from fleetflow.contracts.schema import PingSchema
@@ -199,6 +200,7 @@ def run_once(
     sinks: Sequence[Any],
     rules: Iterable[Rule] = (),
     detectors: Sequence[Detector] = (),
+    judges: Sequence[Judge] = (),
     recovery: RecoveryConfig | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
@@ -224,6 +226,10 @@ def run_once(
         @plugins.hookimpl
         def fleetflow_detectors(self) -> Sequence[Detector]:
             return detectors
+
+        @plugins.hookimpl
+        def fleetflow_judges(self) -> Sequence[Judge]:
+            return judges
 
     flow = build(plugins.only_these([("given", Given())]), configuration(settings), StopFlag())
     run_main(flow, recovery_config=recovery)  # type: ignore[no-untyped-call] # Bytewax ships no types for it

@@ -6,6 +6,7 @@ Plain records and protocols, no behaviour: a plugin is written against these and
 - `source`: reading payloads from outside, from a position
 - `schema`: turning payloads into pings
 - `rule`: judging pings
+- `judge`: judging pings by what their vehicle did before
 - `detector`: turning pings into events
 - `sink`: making the outcome durable
 - `vehicles`: reading and updating the vehicles map

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 import polars as pl
 
 from fleetflow.contracts.detector import Event
-from fleetflow.contracts.payload import Notice, Reject, Span
+from fleetflow.contracts.payload import Notice, Place, Reject, Span
 
 Role = Literal["pings", "rejects", "observer", "recorder"]
 
@@ -42,7 +42,8 @@ class ShardBatch:
     `pings`: columns of the schema, then `source` (String) and `received_at` (Float64, seconds since
     1970); at most one row per VIN once conflated, which a recorder's are not. `counts` holds per source the
     records read, and those already superseded by a newer ping of the same vehicle on the way here.
-    For every source: `read == superseded + pings of that source + rejects of that source`.
+    For every source: `read == superseded + pings of that source + rejects of that source`. `places` has where
+    each ping stands, on the way to a judge only; otherwise it is empty.
     """
 
     pings: pl.DataFrame
@@ -51,6 +52,7 @@ class ShardBatch:
     notices: tuple[Notice, ...] = ()
     events: tuple[Event, ...] = ()
     counts: Mapping[str, Counts] | None = None
+    places: tuple[Place, ...] = ()
 
 
 class SinkShard(Protocol):

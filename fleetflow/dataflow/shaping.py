@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fleetflow.contracts.payload import Notice, Payload, Reject, Span
+from fleetflow.contracts.payload import Notice, Payload, Place, Reject, Span
 from fleetflow.contracts.rule import Rule
 from fleetflow.contracts.schema import Decoded, PingSchema
 from fleetflow.contracts.sink import Counts, ShardBatch
@@ -18,6 +18,8 @@ from fleetflow.dataflow.sharding import shard_name, shard_of, shards_of
 
 EXTRA_COLUMNS = {"source": pl.String(), "received_at": pl.Float64()}
 """What the core adds to the columns of the schema."""
+
+ROW = "_row"
 
 DECODE_BYTES = 16 << 20
 """Payload bytes that are decoded as one table. Larger ones would not be faster (columns leave the
@@ -86,6 +88,7 @@ class Validator:
         )
         broken = pings.select(first.alias("broken")).to_series()
         rows = broken.is_not_null().arg_true().to_list()
+        good = broken.is_null().arg_true()
         rejects = [
             Reject(place, rule.name, rule.reason, shaped.received_at)
             for place, rule in zip(
@@ -98,8 +101,7 @@ class Validator:
             pings.filter(broken.is_null()),
             [*shaped.decoded.rejects, *rejects],
             shaped.decoded.records,
-            # places of good pings are not asked for any more
-            lambda rows: (),
+            lambda rows: shaped.decoded.locate(good.gather(list(rows)).to_list()),
         )
         return Shaped(shaped.source, decoded, shaped.spans, shaped.notices, shaped.received_at)
 
@@ -109,12 +111,14 @@ class Splitter:
 
     With `conflate` only the newest ping per vehicle is handed on, which is right when nobody downstream
     wants the others (conflation is associative); the rest is already counted as superseded here. What
-    belongs to no vehicle (rejects, spans, notices) goes to the shard of its partition.
+    belongs to no vehicle (rejects, spans, notices) goes to the shard of its partition. With `places` the
+    place of each ping travels with it.
     """
 
-    def __init__(self, shards: int, conflate: bool) -> None:
+    def __init__(self, shards: int, conflate: bool, places: bool = False) -> None:
         self._shards = shards
         self._conflate = conflate
+        self._places = places
 
     def __call__(self, shaped: Shaped) -> Iterable[tuple[str, ShardBatch]]:
         """Yield one item per shard that gets something."""
@@ -124,12 +128,17 @@ class Splitter:
         pings = pings.with_columns(
             pl.lit(shaped.source).alias("source"), pl.lit(shaped.received_at).alias("received_at")
         )
+        places: Sequence[Place] = ()
+        if self._places:
+            places = decoded.locate(range(pings.height))
+            pings = pings.with_row_index(ROW)
         parts = self._parts(pings)
         partition = shaped.spans[0].partition if shaped.spans else shaped.source
         home = shard_of(partition, self._shards)
         if shaped.spans or shaped.notices or decoded.rejects or superseded:
             parts.setdefault(home, pings.clear())
-        for shard, part in parts.items():
+        for shard, rows in parts.items():
+            part = rows.drop(ROW, strict=False)
             at_home = shard == home
             rejects = tuple(decoded.rejects) if at_home else ()
             lost = superseded if at_home else 0
@@ -141,6 +150,7 @@ class Splitter:
                     spans=shaped.spans if at_home else (),
                     notices=shaped.notices if at_home else (),
                     counts={shaped.source: Counts(read=part.height + len(rejects) + lost, superseded=lost)},
+                    places=tuple(places[row] for row in rows[ROW].to_list()) if self._places else (),
                 ),
             )
 

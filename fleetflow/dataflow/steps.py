@@ -12,6 +12,8 @@ import polars as pl
 from bytewax.operators import StatefulBatchLogic
 
 from fleetflow.contracts.detector import Detector
+from fleetflow.contracts.judge import Judge
+from fleetflow.contracts.payload import Reject
 from fleetflow.contracts.sink import ShardBatch
 from fleetflow.dataflow.conflation import Conflator
 from fleetflow.dataflow.plain import from_plain, to_plain
@@ -20,17 +22,41 @@ STATE_VERSION = 1
 
 
 class DetectLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
-    """Shows every batch of a shard to all detectors and adds their events to it."""
+    """Shows every batch of a shard to all judges, and what they let through to all detectors.
 
-    def __init__(self, detectors: Sequence[Detector], state: dict[str, Any] | None) -> None:
+    The batch goes on with the rejects of the ones and the events of the others.
+    """
+
+    def __init__(
+        self, judges: Sequence[Judge], detectors: Sequence[Detector], state: dict[str, Any] | None
+    ) -> None:
+        stored = (state or {}).get("judges", {})
+        self._judges = [(judge, judge.open(stored.get(judge.name))) for judge in judges]
         stored = (state or {}).get("detectors", {})
         self._shards = [(detector.name, detector.open(stored.get(detector.name))) for detector in detectors]
 
     def on_batch(self, values: list[ShardBatch]) -> tuple[Iterable[ShardBatch], bool]:
-        """Return the batches with their events."""
-        if not self._shards:
+        """Return the batches with their rejects and events."""
+        if not self._shards and not self._judges:
             return values, False
-        return [self._detect(batch) for batch in values], False
+        return [self._detect(self._judge(batch)) for batch in values], False
+
+    def _judge(self, batch: ShardBatch) -> ShardBatch:
+        pings, places, rejects = batch.pings, batch.places, list(batch.rejects)
+        for judge, shard in self._judges:
+            verdict = shard.on_pings(pings) if pings.height else None
+            if verdict is None:
+                continue
+            good = verdict.fill_null(False)
+            received = pings["received_at"].to_list()
+            rejects += [
+                Reject(places[row], judge.name, judge.reason, received[row])
+                for row in (~good).arg_true().to_list()
+            ]
+            pings = pings.filter(good)
+            places = tuple(places[row] for row in good.arg_true().to_list())
+        # the account stays right: what was a ping of its source is a reject of it now
+        return replace(batch, pings=pings, rejects=tuple(rejects), places=()) if self._judges else batch
 
     def _detect(self, batch: ShardBatch) -> ShardBatch:
         if not batch.pings.height:
@@ -39,8 +65,12 @@ class DetectLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
         return replace(batch, events=(*batch.events, *events)) if events else batch
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the state of each detector under its name."""
-        return {"v": STATE_VERSION, "detectors": {name: shard.snapshot() for name, shard in self._shards}}
+        """Return the state of each judge and each detector under its name."""
+        return {
+            "v": STATE_VERSION,
+            "judges": {judge.name: shard.snapshot() for judge, shard in self._judges},
+            "detectors": {name: shard.snapshot() for name, shard in self._shards},
+        }
 
 
 class ConflateLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):

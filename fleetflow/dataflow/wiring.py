@@ -10,6 +10,7 @@ from bytewax.dataflow import Dataflow
 from fleetflow.builtin.core import FlowSettings
 from fleetflow.config import Configuration
 from fleetflow.contracts.detector import Detector
+from fleetflow.contracts.judge import Judge
 from fleetflow.contracts.rule import Rule
 from fleetflow.contracts.schema import PingSchema
 from fleetflow.contracts.sink import Sink
@@ -42,6 +43,7 @@ def build(plugins: Plugins, configuration: Configuration, stop: StopFlag) -> Dat
     rules: list[Rule] = plugins.gather(
         "fleetflow_rules", "validation rule", lambda rule: rule.name, configuration
     )
+    judges = _judges(plugins, configuration, rules)
     detectors: list[Detector] = plugins.gather(
         "fleetflow_detectors", "detector", lambda item: item.name, configuration
     )
@@ -49,7 +51,7 @@ def build(plugins: Plugins, configuration: Configuration, stop: StopFlag) -> Dat
     writers, recording = in_order(sinks), recorders(sinks)
     columns = {**schema.columns, **EXTRA_COLUMNS}
     validate = Validator(rules)
-    split = Splitter(settings.shards, conflate=not detectors and not recording)
+    split = Splitter(settings.shards, conflate=not (judges or detectors or recording), places=bool(judges))
 
     flow = Dataflow(FLOW_ID)
     decoded = []
@@ -62,7 +64,7 @@ def build(plugins: Plugins, configuration: Configuration, stop: StopFlag) -> Dat
     shaped = op.merge("merge", *decoded)
     valid = op.map("validate", shaped, validate)
     keyed = op.flat_map("split", valid, split)
-    seen = op.stateful_batch("detect", keyed, lambda state: DetectLogic(detectors, state))
+    seen = op.stateful_batch("detect", keyed, lambda state: DetectLogic(judges, detectors, state))
     op.output("record", seen, Recording(recording, settings.shards))
     latest = op.stateful_batch(
         "conflate",
@@ -71,6 +73,15 @@ def build(plugins: Plugins, configuration: Configuration, stop: StopFlag) -> Dat
     )
     op.output("write", latest, Writing(writers, settings.shards))
     return flow
+
+
+def _judges(plugins: Plugins, configuration: Configuration, rules: list[Rule]) -> list[Judge]:
+    judges: list[Judge] = plugins.gather("fleetflow_judges", "judge", lambda judge: judge.name, configuration)
+    for name in sorted({judge.name for judge in judges} & {rule.name for rule in rules}):
+        raise PluginError(
+            f'"{name}" is the name of a validation rule and of a judge', "rename one of them in its plugin"
+        )
+    return sorted(judges, key=lambda judge: judge.name)
 
 
 def _sources(plugins: Plugins, configuration: Configuration) -> list[Source]:

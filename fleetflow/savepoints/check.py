@@ -134,11 +134,13 @@ def _schema(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Fin
 
 
 def _parts(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Finding]:
-    for kind in ("detectors", "sinks"):
+    for kind in ("judges", "detectors", "sinks"):
         one = kind.removesuffix("s")
-        for name in sorted(set(before[kind]) - set(after[kind])):
+        # savepoints from before there were judges have none
+        old, new = set(before.get(kind, ())), set(after[kind])
+        for name in sorted(old - new):
             yield Finding("lossy", f"{one} {name}", "it is not there any more: its state is dropped")
-        for name in sorted(set(after[kind]) - set(before[kind])):
+        for name in sorted(new - old):
             yield Finding("defaulted", f"{one} {name}", "it is new and starts from its empty state")
 
 

@@ -32,6 +32,7 @@ def describe(plugins: Plugins, configuration: Configuration) -> dict[str, Any]:
     sources: list[Any] = plugins.gather(
         "fleetflow_sources", "source", lambda source: source.name, configuration
     )
+    judges: list[Any] = plugins.gather("fleetflow_judges", "judge", lambda judge: judge.name, configuration)
     detectors: list[Any] = plugins.gather(
         "fleetflow_detectors", "detector", lambda item: item.name, configuration
     )
@@ -40,6 +41,7 @@ def describe(plugins: Plugins, configuration: Configuration) -> dict[str, Any]:
         "flow": flow.flow_id,
         "steps": [step.step_id for step in flow.substeps],
         "sources": {source.name: sorted(source.partitions()) for source in sources},
+        "judges": sorted(judge.name for judge in judges),
         "detectors": sorted(detector.name for detector in detectors),
         "sinks": sorted(sink.name for sink in sinks),
         "shards": configuration.table("flow", FlowSettings).shards,

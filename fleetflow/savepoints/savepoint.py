@@ -237,9 +237,10 @@ def summaries(connection: sqlite3.Connection) -> dict[str, dict[str, Any]]:
         else:
             if isinstance(state, dict) and isinstance(state.get("v"), int):
                 summary["v"] = state["v"]
-                parts = state.get("detectors") or state.get("sinks")
-                if isinstance(parts, dict):
-                    summary["parts"] = sorted(map(str, parts))
+                found_parts = [state.get(kind) for kind in ("judges", "detectors", "sinks")]
+                parts = [str(name) for each in found_parts if isinstance(each, dict) for name in each]
+                if parts:
+                    summary["parts"] = sorted(parts)
             elif isinstance(state, int | float | str):
                 summary["position"] = state
         found.setdefault(step, {})[key] = summary
