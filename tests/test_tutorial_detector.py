@@ -1,6 +1,7 @@
 """The tutorial on detectors: its files are written, its test is run, its commands are run in a real job."""
 
 import importlib.metadata
+import importlib.util
 import json
 import os
 import re
@@ -64,6 +65,22 @@ def test_the_detector_is_about_30_lines():
 def test_its_test_passes(package):
     done = run(package, sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests")
     assert "1 passed" in done.stdout
+
+
+def _points(folder):
+    (found,) = importlib.metadata.distributions(name="fleetflow-north", path=[str(folder)])
+    return found.entry_points
+
+
+@pytest.mark.skipif(
+    not importlib.util.find_spec("hatchling"), reason="hatchling, which builds it, is missing"
+)
+def test_it_is_a_package_that_can_be_installed(package):
+    options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target", "site"]
+    run(package, sys.executable, "-P", "-m", "pip", "install", *options, ".")
+    (point,) = _points(package / "site")
+    assert (point.group, point.name, point.value) == ("fleetflow", "north", "fleetflow_north.plugin")
+    assert (package / "site/fleetflow_north/plugin.py").read_text() == FILES["fleetflow_north/plugin.py"]
 
 
 def test_its_commands_do_in_a_job_what_the_page_says(package):
