@@ -137,7 +137,7 @@ def _parts(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Find
     for kind in ("judges", "detectors", "sinks"):
         one = kind.removesuffix("s")
         # savepoints from before there were judges have none
-        old, new = set(before.get(kind, ())), set(after[kind])
+        old, new = set(before.get(kind, ())), set(after.get(kind, ()))
         for name in sorted(old - new):
             yield Finding("lossy", f"{one} {name}", "it is not there any more: its state is dropped")
         for name in sorted(new - old):
