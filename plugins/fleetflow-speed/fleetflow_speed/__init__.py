@@ -5,6 +5,8 @@
 - `fixes`: a batch of pings as columns of numbers, grouped by vehicle
 - `pending`: fixes whose windows are still open, per vehicle
 - `odometer`: how far each vehicle had come when, and the speed over a window
+- `tables`: tables as bytes, for state
 - `detector`: decides who is speeding, and tells when that changes
+- `jumps`: the rule position_jump
 - `plugin`: the hooks
 """

@@ -10,7 +10,6 @@ arrive, and only as far as some were too late: not of batches, other vehicles, c
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,11 +18,12 @@ import numpy.typing as npt
 import polars as pl
 
 from fleetflow.contracts.detector import Event
-from fleetflow_speed.fixes import TIME_BITS, TIME_MASK, Fixes, Numbering, fixes_of, groups, grown, sizes
+from fleetflow_speed.fixes import TIME_BITS, Fixes, Numbering, fixes_of, groups, grown, newest_before, sizes
 from fleetflow_speed.geodesy import Floats, Integers
 from fleetflow_speed.odometer import NEVER, Odometer, Windows, slots_of
 from fleetflow_speed.pending import Pending
 from fleetflow_speed.settings import SpeedSettings
+from fleetflow_speed.tables import packed, unpacked
 
 STATE_VERSION = 1
 
@@ -94,16 +94,10 @@ class SpeedShard:
 
     def _take_in(self, fixes: Fixes) -> Integers:
         """Put fixes that are not too late with the pending ones; return vehicles that windows may end of."""
-        vehicles, first, group = fixes.vehicles, fixes.first, fixes.group
+        vehicles, group = fixes.vehicles, fixes.group
         stored = self._newest[vehicles]
-        # the group in the high bits makes the running maximum start anew with each vehicle
-        running = np.maximum.accumulate((group << TIME_BITS) | fixes.time) & TIME_MASK
-        before = np.empty_like(running)
-        before[1:] = running[:-1]
-        before[first] = NEVER
-        before = np.maximum(before, stored[group])
+        before, newest = newest_before(fixes, stored, NEVER)
         good = slots_of(fixes.time, self._slide_ms) > (before - self._lateness_ms) // self._slide_ms
-        newest = np.maximum(stored, running[first + sizes(first, len(running)) - 1])
         self._newest[vehicles] = newest
         counts = np.bincount(group[good], minlength=len(vehicles))
         self._pending.append(vehicles, counts, fixes.time[good], fixes.latitude[good], fixes.longitude[good])
@@ -222,14 +216,14 @@ class SpeedShard:
         )
         return {
             "v": STATE_VERSION,
-            "vehicles": _packed(vehicles),
-            "remembered": _packed(remembered),
-            "pending": _packed(waiting),
+            "vehicles": packed(vehicles),
+            "remembered": packed(remembered),
+            "pending": packed(waiting),
         }
 
     def _load(self, state: Mapping[str, Any]) -> None:
-        vehicles, remembered = _unpacked(state["vehicles"]), _unpacked(state["remembered"])
-        waiting = _unpacked(state["pending"])
+        vehicles, remembered = unpacked(state["vehicles"]), unpacked(state["remembered"])
+        waiting = unpacked(state["pending"])
         self._numbering = Numbering(vehicles["vin"].to_list())
         self._fit()
         count, odometer = vehicles.height, self._odometer
@@ -249,13 +243,3 @@ class SpeedShard:
             waiting["latitude"].to_numpy(),
             waiting["longitude"].to_numpy(),
         )
-
-
-def _packed(frame: pl.DataFrame) -> bytes:
-    stream = io.BytesIO()
-    frame.write_ipc_stream(stream, compression="zstd")
-    return stream.getvalue()
-
-
-def _unpacked(data: bytes) -> pl.DataFrame:
-    return pl.read_ipc_stream(io.BytesIO(data))

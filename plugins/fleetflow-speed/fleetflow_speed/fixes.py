@@ -45,10 +45,11 @@ class Numbering:
 class Fixes:
     """Pings of one batch: one array each, vehicle after vehicle, each in order of arrival.
 
-    `time` is in whole milliseconds. `first` tells where each vehicle begins, `vehicles` its number, and
-    `group` for each row which of the vehicles it belongs to.
+    `time` is in whole milliseconds, `row` is the row of each in the batch. `first` tells where each vehicle
+    begins, `vehicles` its number, and `group` for each row which of the vehicles it belongs to.
     """
 
+    row: Integers
     time: Integers
     latitude: Floats
     longitude: Floats
@@ -63,30 +64,40 @@ def fixes_of(pings: pl.DataFrame, numbering: Numbering) -> Fixes | None:
     Unusable is what no validation rule lets through unless it is turned off: a time before 1970, after 2248
     or not a number, a position that is not a number.
     """
-    time = pl.col("time") * 1000
+    time = (pl.col("time") * 1000).round()
+    place = pl.col("latitude").is_finite() & pl.col("longitude").is_finite()
     usable = pings.select(
-        "vin",
-        time.round().alias("time"),
-        "latitude",
-        "longitude",
-        good=time.is_between(0, TIME_MASK - 1)
-        & pl.col("latitude").is_finite()
-        & pl.col("longitude").is_finite(),
+        "vin", "latitude", "longitude", time=time, good=time.is_between(0, TIME_MASK) & place
     )
-    if not usable["good"].all() or usable["good"].has_nulls():
+    row = np.arange(usable.height)
+    if not usable["good"].all(ignore_nulls=False):
+        row = np.flatnonzero(usable["good"].fill_null(False).to_numpy())
         usable = usable.filter("good")
     if not usable.height:
         return None
     numbers = numbering.of(usable["vin"])
-    columns = [
-        usable["time"].cast(pl.Int64).to_numpy(),
-        *(usable[n].to_numpy() for n in ("latitude", "longitude")),
-    ]
+    time_ms = usable["time"].cast(pl.Int64).to_numpy()
+    latitude, longitude = usable["latitude"].to_numpy(), usable["longitude"].to_numpy()
     if (numbers[1:] < numbers[:-1]).any():
         order = np.argsort(numbers, kind="stable")
-        numbers, columns = numbers[order], [column[order] for column in columns]
+        numbers, row, time_ms = numbers[order], row[order], time_ms[order]
+        latitude, longitude = latitude[order], longitude[order]
     first, group = groups(numbers)
-    return Fixes(columns[0], columns[1], columns[2], numbers[first], first, group)
+    return Fixes(row, time_ms, latitude, longitude, numbers[first], first, group)
+
+
+def newest_before(fixes: Fixes, newest: Integers, never: int) -> tuple[Integers, Integers]:
+    """Return for each fix the newest time of its vehicle before it, and for each vehicle the newest of all.
+
+    `newest` has the newest time of each of `fixes.vehicles` before the batch, `never` where there was none.
+    """
+    # the group in the high bits makes the running maximum start anew with each vehicle
+    running = np.maximum.accumulate((fixes.group << TIME_BITS) | fixes.time) & TIME_MASK
+    before = np.empty_like(running)
+    before[1:] = running[:-1]
+    before[fixes.first] = never
+    ends = fixes.first + sizes(fixes.first, len(running)) - 1
+    return np.maximum(before, newest[fixes.group]), np.maximum(newest, running[ends])
 
 
 def groups(keys: Integers) -> tuple[Integers, Integers]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from fleetflow.config import Configuration
     from fleetflow.contracts.detector import Detector
+    from fleetflow.contracts.judge import Judge
 
 
 @hookimpl
@@ -27,3 +28,14 @@ def fleetflow_detectors(configuration: Configuration) -> Sequence[Detector]:
     from fleetflow_speed.detector import SpeedDetector  # noqa: PLC0415 - not needed where only settings are read
 
     return [SpeedDetector(configuration.table("speed", SpeedSettings))]
+
+
+@hookimpl
+def fleetflow_judges(configuration: Configuration) -> Sequence[Judge]:
+    """Return the rule position_jump, if it is switched on."""
+    settings = configuration.table("speed", SpeedSettings)
+    if not settings.reject_jumps:
+        return []
+    from fleetflow_speed.jumps import JumpJudge  # noqa: PLC0415 - not needed where only settings are read
+
+    return [JumpJudge(settings.jump_kmh, settings.jump_confirm)]

@@ -38,6 +38,14 @@ class SpeedSettings(Settings):
         description="whether to set status SPEEDING and a note, besides the fields speeding and speed_kmh",
     )
 
+    reject_jumps: bool = Field(
+        False, description="whether to quarantine pings that are too far from the vehicle's last good fix"
+    )
+    jump_kmh: float = Field(300.0, gt=0, description="faster than this from fix to fix is a jump")
+    jump_confirm: int = Field(
+        3, ge=2, le=1000, description="after so many jumps in a row to places that fit together it was true"
+    )
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         slides = self.window_s / self.slide_s
