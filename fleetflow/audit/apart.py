@@ -73,15 +73,19 @@ def run(
     workers: int = 1,
     snapshot_s: int = 1,
     longest_s: float | None = None,
+    stop: StopFlag | None = None,
 ) -> None:
-    """Run the flow until every source has caught up, or for `longest_s` seconds, on a store of its own."""
+    """Run the flow until every source has caught up, on a store of its own.
+
+    It also ends, cleanly, after `longest_s` seconds and when `stop` is set.
+    """
     from bytewax.recovery import RecoveryConfig  # noqa: PLC0415 - slow to import
     from bytewax.run import cli_main  # noqa: PLC0415
 
     from fleetflow.dataflow.wiring import build  # noqa: PLC0415
 
     configuration.once = True
-    stop = StopFlag()
+    stop = stop or StopFlag()
     flow = build(plugins, configuration, stop)
     ensure_store(recovery)
     lock = StoreLock(recovery)

@@ -1,7 +1,8 @@
 """A rehearsal: another version runs on a copy of a job's state and its live inputs, its outputs kept apart.
 
 Both versions read the same stretch, from the job's last snapshot to what is there now, the old one first:
-whatever it made of the input, the new one must make of it too. `python -m fleetflow.audit.rehearsal` is one
+whatever it made of the input, the new one must make of it too. When nothing comes to be read, both read the
+history instead, from its beginning and on empty stores. `python -m fleetflow.audit.rehearsal` is one
 of the two runs, in the environment of its version.
 """
 
@@ -25,7 +26,7 @@ from fleetflow.audit import apart
 from fleetflow.audit.taps import Record
 from fleetflow.errors import FleetflowError
 from fleetflow.jobs.model import Job, Spec, write_json
-from fleetflow.jobs.surroundings import whole_environment_of
+from fleetflow.jobs.surroundings import killed_with_parent, whole_environment_of
 from fleetflow.savepoints import savepoint
 
 EXAMPLES = 3
@@ -33,6 +34,8 @@ KEY = ("source", "vin", "time", "sequence")
 EXTRA = ("source", "received_at", "schema_version")
 FOLDER = "rehearsals"
 LOOK_S = 0.2
+HISTORY_S = 10.0
+"""How long the old version reads of the history."""
 
 
 def rehearse(job: Job, old: Spec, new: Spec, wait_s: float, longest_s: float) -> dict[str, Any]:
@@ -41,18 +44,28 @@ def rehearse(job: Job, old: Spec, new: Spec, wait_s: float, longest_s: float) ->
     Waits up to `wait_s` seconds for something to read; each version reads for `longest_s` seconds at most.
     The job and its outputs are not touched.
     """
+    for left in job.folder.glob(".rehearsal-*"):
+        # of a command that was killed
+        shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=".rehearsal-", dir=job.folder))
+    stretch = "since the last snapshot"
     try:
-        taken = savepoint.take(job.store, folder / "savepoint", job.name, old.description)
+        taken: savepoint.Savepoint | None = savepoint.take(
+            job.store, folder / "savepoint", job.name, old.description
+        )
         deadline = time.monotonic() + wait_s
         while True:
             before = _run(job, old, taken, folder / "old", longest_s)
-            if before["records"] or time.monotonic() > deadline or "failed" in before:
+            if before["records"] or "failed" in before:
                 break
             shutil.rmtree(folder / "old", ignore_errors=True)
+            if time.monotonic() > deadline:
+                taken, stretch = None, "from the beginning of the history"
+                before = _run(job, old, taken, folder / "old", min(longest_s, HISTORY_S))
+                break
             time.sleep(LOOK_S)
-        after = _run(job, new, taken, folder / "new", longest_s)
-        report = compare(folder / "old", folder / "new", before, after)
+        after = _run(job, new, taken, folder / "new", longest_s, folder / "old")
+        report = {"stretch": stretch, **compare(folder / "old", folder / "new", before, after)}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     report["time"] = time.time()
@@ -65,10 +78,20 @@ def rehearse(job: Job, old: Spec, new: Spec, wait_s: float, longest_s: float) ->
     return report
 
 
-def _run(job: Job, spec: Spec, taken: savepoint.Savepoint, folder: Path, longest_s: float) -> dict[str, Any]:
+def _run(
+    job: Job,
+    spec: Spec,
+    taken: savepoint.Savepoint | None,
+    folder: Path,
+    longest_s: float,
+    goal: Path | None = None,
+) -> dict[str, Any]:
+    """Run a version on a copy of a savepoint (None: from the beginning), as far as the run in `goal` came."""
     folder.mkdir(exist_ok=True)
-    savepoint.restore(taken, folder / "store")
+    if taken is not None:
+        savepoint.restore(taken, folder / "store")
     command = [sys.executable, "-P", "-m", "fleetflow.audit.rehearsal", str(folder), str(longest_s)]
+    command += [str(goal)] if goal is not None else []
     began = time.monotonic()
     try:
         done = subprocess.run(
@@ -76,6 +99,7 @@ def _run(job: Job, spec: Spec, taken: savepoint.Savepoint, folder: Path, longest
             env=whole_environment_of(job, spec),
             cwd=spec.home,
             stdin=subprocess.DEVNULL,
+            preexec_fn=killed_with_parent(),
             capture_output=True,
             timeout=longest_s + 60,
             check=False,
@@ -141,9 +165,11 @@ def compare(old: Path, new: Path, before: Mapping[str, Any], after: Mapping[str,
 def render(report: Mapping[str, Any]) -> str:
     """Return the report for people."""
     records, seconds = report["records"], report["seconds"]
-    lines = [f"rehearsal: {records['before']:,} records of {report['vehicles']:,} vehicles"]
+    lines = [
+        f"rehearsal {report['stretch']}: {records['before']:,} records of {report['vehicles']:,} vehicles"
+    ]
     if not records["before"]:
-        lines.append("  nothing came in the meantime: nothing could be compared")
+        lines.append("  there is nothing to be read: nothing could be compared")
     lines.append(f"  seconds: {seconds['before']:g} before, {seconds['after']:g} after (with loading)")
     for name, each in report["fields"].items():
         words = [f"{kind} in {each[kind]:,}" for kind in ("appears", "disappears", "differs") if each[kind]]

@@ -60,10 +60,20 @@ def quarantined(batch: ShardBatch) -> Mapping[str, Counts]:
 
 
 class Record:
-    """Keeps every valid ping (Parquet), and rejects, spans and notices (JSON lines), in a folder."""
+    """Keeps every valid ping (Parquet), and rejects and spans (JSON lines), in a folder.
 
-    def __init__(self, folder: Path) -> None:
+    Once every resource of `goal` was read as far as it says, `reached` is called.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        goal: Mapping[tuple[str, str], int] | None = None,
+        reached: Callable[[], object] = int,
+    ) -> None:
         self._folder = folder
+        self._left = dict(goal or {})
+        self._reached = reached
         folder.mkdir(parents=True, exist_ok=True)
         self._numbers = count()
         self._lock = threading.Lock()
@@ -113,7 +123,18 @@ class Record:
         if lines:
             with self._lock, (self._folder / "rest.jsonl").open("a", encoding="utf-8") as file:
                 file.writelines(json.dumps(line) + "\n" for line in lines)
+                self._come_nearer(batch)
         return {}
+
+    def _come_nearer(self, batch: ShardBatch) -> None:
+        if not self._left:
+            return
+        for span in batch.spans:
+            key = (span.source, span.resource)
+            if span.end >= self._left.get(key, span.end + 1):
+                del self._left[key]
+        if not self._left:
+            self._reached()
 
 
 class Since:

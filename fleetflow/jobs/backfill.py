@@ -26,7 +26,7 @@ from fleetflow.contracts.sink import Counts, ShardBatch, Sink
 from fleetflow.errors import FleetflowError
 from fleetflow.jobs.model import FailedError
 from fleetflow.jobs.places import Places
-from fleetflow.jobs.surroundings import whole_environment_of
+from fleetflow.jobs.surroundings import killed_with_parent, whole_environment_of
 
 TELL_EVERY_S = 1.0
 FOLDER = "backfills"
@@ -65,6 +65,7 @@ def backfill(
             env=environment,
             cwd=spec.home,
             stdin=subprocess.DEVNULL,
+            preexec_fn=killed_with_parent(),  # noqa: PLW1509 - looked up before the fork, calls the kernel alone
             stdout=subprocess.PIPE,
             stderr=errors,
         )

@@ -8,7 +8,6 @@ kills the job's processes with it: the next start goes on from the last snapshot
 from __future__ import annotations
 
 import collections
-import ctypes
 import fcntl
 import logging
 import logging.handlers
@@ -18,15 +17,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
 from fleetflow.cluster import Cluster
 from fleetflow.jobs.model import Job, JobError, Spec, start_time, write_json
-from fleetflow.jobs.surroundings import environment_of
-from fleetflow.processes import PR_SET_PDEATHSIG
+from fleetflow.jobs.surroundings import environment_of, killed_with_parent
 from fleetflow.recovery import ensure_store
 from fleetflow.savepoints import store
 
@@ -78,7 +76,7 @@ class Supervisor:
         self._spec: Spec = job.read()
         self._stop = threading.Event()
         self._status: dict[str, Any] = {"run": self._spec.run, "restarts": 0}
-        self._kill = _killed_with_parent()
+        self._kill = killed_with_parent()
 
     def run(self) -> None:
         """Supervise until the end."""
@@ -241,11 +239,6 @@ def _kill_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.kill()
     for process in processes:
         process.wait()
-
-
-def _killed_with_parent() -> Callable[[], object]:
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end_leftovers(status: Mapping[str, Any]) -> None:

@@ -1,10 +1,14 @@
-"""The environment variables of a job's processes."""
+"""What surrounds a job's processes: environment variables, and the process that must outlive them."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+from collections.abc import Callable
 
 from fleetflow.jobs.model import Job, Spec
+from fleetflow.processes import PR_SET_PDEATHSIG
 
 
 def environment_of(job: Job, spec: Spec, release: int | None = None) -> dict[str, str]:
@@ -36,3 +40,12 @@ def whole_environment_of(job: Job, spec: Spec, release: int | None = None) -> di
         key: value for key, value in os.environ.items() if not key.startswith(("FLEETFLOW_", "BYTEWAX_"))
     }
     return {**inherited, **environment_of(job, spec, release)}
+
+
+def killed_with_parent() -> Callable[[], object]:
+    """Return what a new process calls before it runs its program: the kernel then ends it with its parent.
+
+    Looked up before the fork: nothing may be imported or looked up between fork and exec.
+    """
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

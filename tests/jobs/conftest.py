@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from fleetflow.jobs.model import Job
+
 ROOT = Path(__file__).parents[2]
 
 PLUGIN = """
@@ -167,7 +169,6 @@ class World:
             "FLEETFLOW_JOBS_BACKOFF_S": "0.1",
             "FLEETFLOW_JOBS_BACKOFF_MOST_S": "0.3",
             "FLEETFLOW_JOBS_ATTEMPTS": "3",
-            "FLEETFLOW_JOBS_STALL_S": "6",
         }
         self.sent = 0
 
@@ -188,7 +189,7 @@ class World:
         return [json.loads(line) for line in self.run(*arguments, "--json").splitlines()]
 
     def state(self, name="trucks"):
-        return next(row["state"] for row in self.json("list-jobs", "-a") if row["job"] == name)
+        return Job(self.home / "jobs" / name).truth()["state"]
 
     def status(self, name="trucks"):
         return json.loads((self.home / "jobs" / name / "status.json").read_text())
@@ -208,7 +209,7 @@ class World:
             found |= json.loads(path.read_text())
         return found
 
-    def until(self, condition, seconds=20, what=""):
+    def until(self, condition, seconds=60, what=""):
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"never came true: {what}\n{self.log()}"

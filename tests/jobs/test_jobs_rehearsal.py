@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,19 @@ SPEC = importlib.util.spec_from_file_location("rehearsal_kit", Path(__file__).wi
 kit = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(kit)
 
-CODES = 'Field("obd_codes", pl.List(pl.String()), required=False, default=[])'
-FORGETFUL = (CODES, CODES.replace("default=[]", "default=[], csv=False"))
-"""Of the same columns, so that no check of schemas can refuse it; reads no codes from files."""
+FORGETFUL = (
+    'return FieldsSchema("ping", 2, FIELDS)',
+    """from dataclasses import replace
+
+    class Forgetful(FieldsSchema):
+        def decode(self, payloads):
+            decoded = super().decode(payloads)
+            empty = pl.lit([], dtype=pl.List(pl.String())).alias("obd_codes")
+            return replace(decoded, pings=decoded.pings.with_columns(empty))
+
+    return Forgetful("ping", 2, FIELDS)""",
+)
+"""Of the same columns, so that no check of schemas can refuse it; every field of codes is empty."""
 STRICT = (
     'Field("sequence", pl.Int64(), csv=False)',
     'Field("sequence", pl.Int64(), csv=False), Field("fuel", pl.Float64())',
@@ -47,10 +58,23 @@ def fleet(tmp_path):
 
 
 def rehearse(fleet, package, *more, code=0):
-    """Rehearse with pings coming meanwhile: what a rehearsal reads was not there when it began."""
-    fleet.alpha(20, codes=",P0300 P0301")
-    fleet.beta(20, codes=["P0420"])
-    return fleet.run("upgrade", "trucks", package, "--watch", "0.2", "--json", *more, code=code)
+    """Rehearse while pings go on coming; returns what was printed, and how many came at each source."""
+    over, sent = threading.Event(), 0
+
+    def feed():
+        nonlocal sent
+        while not over.wait(0.2):
+            fleet.alpha(3, codes=",P0300 P0301")
+            fleet.beta(3, codes=["P0420"])
+            sent += 3
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    try:
+        return fleet.run("upgrade", "trucks", package, "--watch", "0", "--json", *more, code=code), sent
+    finally:
+        over.set()
+        feeder.join()
 
 
 @pytest.mark.timeout(300)
@@ -59,32 +83,41 @@ def test_a_rehearsal_shows_what_changes_and_touches_nothing(fleet, packages):
     fleet.beta(10)
     fleet.run("submit", packages["one"], "-n", "trucks", "-w", "1")
     fleet.until_read(20)
-    (report,) = [json.loads(rehearse(fleet, packages["two"], "--rehearse-only"))]
-    fleet.until_read(60)
-    rehearsed = report["rehearsal"]
+    printed, _ = rehearse(fleet, packages["two"], "--rehearse-only")
+    rehearsed = json.loads(printed)["rehearsal"]
+    assert rehearsed["stretch"] == "since the last snapshot"
     assert rehearsed["lost"] == []
-    if rehearsed["records"]["before"]:
-        assert rehearsed["fields"]["obd_codes"]["appears"] > 0
-        assert rehearsed["fields"]["latitude"]["differs"] == 0
-    # the job is what it was, and everything was accounted for once
+    assert rehearsed["records"]["before"] > 0
+    assert rehearsed["fields"]["obd_codes"]["appears"] > 0
+    assert rehearsed["fields"]["latitude"] == {"appears": 0, "disappears": 0, "differs": 0, "examples": []}
+    # the job is what it was
     assert fleet.json("list-jobs")[0]["schema"] == "ping 1"
-    assert {name: each.read for name, each in fleet.counts().items()} == {"alpha": 30, "beta": 30}
-    assert all("obd_codes" not in record for record in fleet.vehicles().values())
     assert not list((fleet.home / "jobs/trucks").glob(".rehearsal-*"))
-    done = json.loads(rehearse(fleet, packages["two"], "--rehearse"))
+    assert not list((fleet.home / "jobs/trucks/env").glob("release-2"))
+
+    # nothing comes any more: the history is rehearsed
+    done = fleet.json(
+        "upgrade", "trucks", packages["two"], "--rehearse", "--rehearse-wait", "0", "--watch", "0"
+    )[0]
     assert fleet.json("list-jobs")[0]["schema"] == "ping 2"
+    assert done["rehearsal"]["records"]["before"] > 0
     assert Path(done["certificate"]).is_file()
-    fleet.until_read(100)
 
     # a version that would forget a field is refused, with the job still running
     before = fleet.status()
-    text = rehearse(fleet, packages["forgetful"], "--rehearse", "--rehearse-wait", "30", code=5)
-    if "disappears" not in text:
-        pytest.fail(f"the loss was not found: {text}")
+    text, _ = rehearse(fleet, packages["forgetful"], "--rehearse", code=5)
     assert "the field obd_codes disappears from" in text
-    assert fleet.status() == before
-    fleet.until_read(140)
+    assert {k: fleet.status()[k] for k in ("pid", "run", "since")} == {
+        k: before[k] for k in ("pid", "run", "since")
+    }
+    read = sum(path.read_text().count("\n") for path in fleet.alpha_folder.glob("*.csv"))
+    fleet.until_read(read + fleet.service.highest + 1)
+    # everything was accounted for once
     fleet.run("cancel", "trucks")
+    assert {name: each.read for name, each in fleet.counts().items()} == {
+        "alpha": read,
+        "beta": fleet.service.highest + 1,
+    }
     assert fleet.audit("trucks", "--verify")["verification"]["problems"] == []
 
 

@@ -59,9 +59,7 @@ def test_kills_of_a_process_and_of_the_supervisor_miss_nothing(world):
     before = world.status()
     os.kill(before["processes"][1]["pid"], signal.SIGKILL)
     world.send(40)
-    world.until(
-        lambda: world.status()["restarts"] == 1 and world.status()["state"] == "running", what="again"
-    )
+    world.until(lambda: world.status()["restarts"] == 1 and world.status()["state"] == "running", 60, "again")
     assert "was killed by SIGKILL" in world.status()["reason"]
     world.until_all_arrived()
     now = world.status()
@@ -92,12 +90,14 @@ def test_a_crash_loop_is_given_up_with_its_reason(world):
 
 
 def test_a_job_that_is_alive_and_does_not_progress_is_started_again(world):
+    world.environment["FLEETFLOW_JOBS_STALL_S"] = "6"
     world.send(10)
     world.run("submit", "-n", "trucks", "-w", "1")
     world.until_all_arrived()
     os.kill(world.status()["processes"][0]["pid"], signal.SIGSTOP)
     world.send(10)
-    world.until(lambda: world.status()["restarts"] == 1, what="a restart")
+    # on a machine that is slow enough it may not come to progress in time once more
+    world.until(lambda: world.status()["restarts"] > 0, 60, what="a restart")
     assert world.status()["reason"] == "no progress for 6 s"
     world.until_all_arrived()
     world.run("cancel", "trucks")
@@ -108,5 +108,5 @@ def test_a_job_of_once_completes(world):
     world.run("submit", "-n", "trucks", "-w", "1", "--once")
     world.until(lambda: world.status()["state"] == "completed", what="the end")
     world.until_all_arrived()
-    assert world.state() == "completed"
+    assert [row["state"] for row in world.json("list-jobs", "-a")] == ["completed"]
     assert "fleetflow.jobs: completed" in world.run("logs", "-f", "trucks")

@@ -33,7 +33,7 @@ def codes(fleet, *vins):
 
 
 @pytest.mark.timeout(300)
-def test_a_new_field_comes_into_a_running_job_and_not_one_ping_is_missed(fleet):
+def test_a_new_field_comes_into_a_running_job_and_not_one_ping_is_missed(fleet):  # noqa: PLR0915 - one story
     one, two = package(fleet, 1), package(fleet, 2)
     fleet.environment["FLEETFLOW_BETA_AUTHORIZATION"] = SECRET
     fleet.alpha(30, codes=",P0300")
