@@ -25,9 +25,8 @@ class Judge(Protocol):
     """A validation rule with state per vehicle, which a `Rule` cannot have: rules judge before keying.
 
     A ping that is not good is quarantined under `name`, with `reason` (what was expected, in words), where it
-    stood and its raw bytes. Detectors, recorders and the vehicles map do not see it. The place of every ping
-    must be known for that: an active judge makes reading a backlog several times slower. Added later to a
-    job it starts from its defined empty state.
+    stood and its raw bytes. Detectors, recorders and the vehicles map do not see it. Added later to a job it
+    starts from its defined empty state.
     """
 
     name: str

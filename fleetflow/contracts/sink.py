@@ -1,6 +1,6 @@
 """Making the outcome durable."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -42,8 +42,8 @@ class ShardBatch:
     `pings`: columns of the schema, then `source` (String) and `received_at` (Float64, seconds since
     1970); at most one row per VIN once conflated, which a recorder's are not. `counts` holds per source the
     records read, and those already superseded by a newer ping of the same vehicle on the way here.
-    For every source: `read == superseded + pings of that source + rejects of that source`. `places` has where
-    each ping stands, on the way to a judge only; otherwise it is empty.
+    For every source: `read == superseded + pings of that source + rejects of that source`. `locate` tells the
+    place of some rows of `pings`, on the way to a judge only.
     """
 
     pings: pl.DataFrame
@@ -52,7 +52,7 @@ class ShardBatch:
     notices: tuple[Notice, ...] = ()
     events: tuple[Event, ...] = ()
     counts: Mapping[str, Counts] | None = None
-    places: tuple[Place, ...] = ()
+    locate: Callable[[Sequence[int]], Sequence[Place]] | None = None
 
 
 class SinkShard(Protocol):

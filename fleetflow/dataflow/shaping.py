@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from fleetflow.contracts.payload import Notice, Payload, Place, Reject, Span
+from fleetflow.contracts.payload import Notice, Payload, Reject, Span
 from fleetflow.contracts.rule import Rule
 from fleetflow.contracts.schema import Decoded, PingSchema
 from fleetflow.contracts.sink import Counts, ShardBatch
 from fleetflow.contracts.source import Emission
 from fleetflow.dataflow.conflation import newest
+from fleetflow.dataflow.places import Lookup
 from fleetflow.dataflow.sharding import shard_name, shard_of, shards_of
 
 EXTRA_COLUMNS = {"source": pl.String(), "received_at": pl.Float64()}
@@ -128,9 +129,7 @@ class Splitter:
         pings = pings.with_columns(
             pl.lit(shaped.source).alias("source"), pl.lit(shaped.received_at).alias("received_at")
         )
-        places: Sequence[Place] = ()
         if self._places:
-            places = decoded.locate(range(pings.height))
             pings = pings.with_row_index(ROW)
         parts = self._parts(pings)
         partition = shaped.spans[0].partition if shaped.spans else shaped.source
@@ -150,7 +149,7 @@ class Splitter:
                     spans=shaped.spans if at_home else (),
                     notices=shaped.notices if at_home else (),
                     counts={shaped.source: Counts(read=part.height + len(rejects) + lost, superseded=lost)},
-                    places=tuple(places[row] for row in rows[ROW].to_list()) if self._places else (),
+                    locate=Lookup(decoded.locate, rows[ROW]) if self._places else None,
                 ),
             )
 

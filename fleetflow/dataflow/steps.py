@@ -17,6 +17,7 @@ from fleetflow.contracts.payload import Reject
 from fleetflow.contracts.sink import ShardBatch
 from fleetflow.dataflow.conflation import Conflator
 from fleetflow.dataflow.plain import from_plain, to_plain
+from fleetflow.dataflow.shaping import ROW
 
 STATE_VERSION = 1
 
@@ -42,21 +43,23 @@ class DetectLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
         return [self._detect(self._judge(batch)) for batch in values], False
 
     def _judge(self, batch: ShardBatch) -> ShardBatch:
-        pings, places, rejects = batch.pings, batch.places, list(batch.rejects)
+        if batch.locate is None:
+            return batch
+        pings, rejects = batch.pings.with_row_index(ROW), list(batch.rejects)
         for judge, shard in self._judges:
-            verdict = shard.on_pings(pings) if pings.height else None
+            verdict = shard.on_pings(pings.drop(ROW)) if pings.height else None
             if verdict is None:
                 continue
-            good = verdict.fill_null(False)
-            received = pings["received_at"].to_list()
+            bad = pings.filter(~verdict.fill_null(False))
             rejects += [
-                Reject(places[row], judge.name, judge.reason, received[row])
-                for row in (~good).arg_true().to_list()
+                Reject(place, judge.name, judge.reason, received_at)
+                for place, received_at in zip(
+                    batch.locate(bad[ROW].to_list()), bad["received_at"].to_list(), strict=True
+                )
             ]
-            pings = pings.filter(good)
-            places = tuple(places[row] for row in good.arg_true().to_list())
+            pings = pings.filter(verdict)
         # the account stays right: what was a ping of its source is a reject of it now
-        return replace(batch, pings=pings, rejects=tuple(rejects), places=()) if self._judges else batch
+        return replace(batch, pings=pings.drop(ROW), rejects=tuple(rejects), locate=None)
 
     def _detect(self, batch: ShardBatch) -> ShardBatch:
         if not batch.pings.height:

@@ -1,5 +1,6 @@
 """Validation rules with state per vehicle: what they turn down is quarantined, and nobody else sees it."""
 
+import pickle
 from datetime import timedelta
 
 import polars as pl
@@ -9,7 +10,9 @@ from fleetflow_ping.plugin import fleetflow_schema
 
 from fleetflow import plugins
 from fleetflow.builtin.rules import builtin_rules
+from fleetflow.contracts.payload import Place
 from fleetflow.contracts.sink import Counts
+from fleetflow.dataflow.places import Lookup
 from fleetflow.dataflow.stop import StopFlag
 from fleetflow.dataflow.wiring import build
 from fleetflow.errors import PluginError
@@ -113,6 +116,22 @@ def test_state_of_a_judge_goes_on_after_a_resume(tmp_path):
         emissions.append(csv_payload(f"A,1,2,{start}\n", start=start * 10))
         run(emissions, [EveryThird()], seeing, sinks, recovery)
     assert seeing.times == [0, 1, 3]
+
+
+def test_places_are_looked_up_when_asked_for_or_sent_to_another_process():
+    asked = []
+
+    def locate(rows):
+        asked.append(list(rows))
+        return [Place("s", "p", f"row {row}", row, row + 1, b"", "text/csv") for row in rows]
+
+    lookup = Lookup(locate, pl.Series([4, 5, 9]))
+    assert asked == []
+    assert [place.start for place in lookup([0, 2])] == [4, 9]
+    sent = pickle.loads(pickle.dumps(lookup))
+    assert asked == [[4, 9], [4, 5, 9]]
+    assert [place.start for place in sent([2, 1])] == [9, 5]
+    assert asked == [[4, 9], [4, 5, 9]]
 
 
 def test_a_judge_with_the_name_of_a_rule_is_refused():
