@@ -1,10 +1,10 @@
 """The rule position_jump: a vehicle cannot be that far from where it was.
 
-Of each vehicle the last good fix is kept: the newest ping by time that was not turned down. A ping that is newer
-jumps if it is more than 100 m from there and could only have come at more than `jump_kmh`. Older ones are not
-judged: they move nothing. So many jumps in a row (`confirm`), each with a plausible way from the one before,
-were no jumps: the last of them becomes the last good fix. Otherwise a vehicle whose first fix was wrong, or
-that came by ferry with its device off, would be turned down for hours.
+Of each vehicle the last good fix is kept: the newest ping by time that was not turned down. A ping that is
+newer jumps if it is more than 100 m from there and could only have come at more than `jump_kmh`. Older ones
+are not judged: they move nothing. So many jumps in a row (`confirm`), each with a plausible way from the one
+before, were no jumps: the last of them becomes the last good fix. Otherwise a vehicle whose first fix was
+wrong would be turned down for hours.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ NOISE_MM = 100_000
 """Positions of one place differ by some metres, at any speed that these come to within a second."""
 NEVER = -1
 Fix = tuple[int, float, float]
+Booleans = npt.NDArray[np.bool_]
 
 
 class JumpJudge:
@@ -89,9 +90,7 @@ class JumpShard:
         self._latitude = grown(self._latitude, vehicles, np.nan)
         self._longitude = grown(self._longitude, vehicles, np.nan)
 
-    def _jumps(
-        self, fixes: Fixes, fresh: Integers, group: Integers, first: Integers
-    ) -> npt.NDArray[np.bool_]:
+    def _jumps(self, fixes: Fixes, fresh: Integers, group: Integers, first: Integers) -> Booleans:
         """Return which of the fresh rows jump, if all before them were good."""
         time, latitude, longitude = fixes.time[fresh], fixes.latitude[fresh], fixes.longitude[fresh]
         since, from_latitude, from_longitude = time.copy(), latitude.copy(), longitude.copy()
@@ -102,7 +101,7 @@ class JumpShard:
         mm = distance_mm(from_latitude, from_longitude, latitude, longitude)
         return jumps(mm, time - since, self._jump_kmh)
 
-    def _one_by_one(self, vehicle: int, fixes: Fixes, rows: Integers, good: npt.NDArray[np.bool_]) -> None:
+    def _one_by_one(self, vehicle: int, fixes: Fixes, rows: Integers, good: Booleans) -> None:
         """Judge all rows of a vehicle that jumps somewhere, one after the other."""
         last: Fix = (
             int(self._time[vehicle]),
@@ -155,7 +154,7 @@ class JumpShard:
         self._seen = dict(state["seen"])
 
 
-def jumps(mm: Integers, ms: Integers, jump_kmh: float) -> npt.NDArray[np.bool_]:
+def jumps(mm: Integers, ms: Integers, jump_kmh: float) -> Booleans:
     """Return which ways are jumps: more than 100 m, and faster than `jump_kmh`."""
-    jump: npt.NDArray[np.bool_] = (mm > NOISE_MM) & (mm * 3.6 > jump_kmh * ms)
+    jump: Booleans = (mm > NOISE_MM) & (mm * 3.6 > jump_kmh * ms)
     return jump

@@ -100,7 +100,7 @@ pings = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(pings, st.booleans(), st.lists(st.integers(0, 50), max_size=6), st.booleans(), st.integers(2, 4))
 def test_any_pings_in_any_batches_are_judged_as_by_the_reference(
     pings, ordered, cuts, through_state, confirm
