@@ -13,7 +13,7 @@ from fleetflow_query import answers
 
 if TYPE_CHECKING:
     from fleetflow.contracts.vehicles import VehiclesMap
-    from fleetflow_query.engine import DuckQuery
+    from fleetflow_query.asking import DuckQuery
 
 
 @click.command("query")

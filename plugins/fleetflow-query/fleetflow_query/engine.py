@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-import threading
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import duckdb
 import polars as pl
 
-from fleetflow.contracts.vehicles import Record
-from fleetflow_query.guard import HINT, QueryError, check, check_condition, nearest, told
-from fleetflow_query.settings import QuerySettings
-from fleetflow_query.stores import EXTRA, Stores
-from fleetflow_query.tables import table
-
-T = TypeVar("T")
+from fleetflow_query.errors import QueryError
+from fleetflow_query.guard import HINT, check, check_condition, nearest, told
 
 CLOSED = {
     "enable_external_access": "false",
@@ -58,112 +52,62 @@ SIMPLE = frozenset(
     }
 )
 """Types of DuckDB that Polars has too; others are handed on as text."""
+MORE_MEMORY = "ask for less, or raise [query] memory_mb"
 UNKNOWN = re.compile(r'(?:Referenced column|column) "([^"]+)" (?:not found|does not exist)|named "([^"]+)"')
 
 
-class DuckQuery:
-    """Answers questions about vehicles, events and rejects (`fleetflow.contracts.query.Query`).
+class Engine:
+    """Answers one question, over tables that it is given, within a limit of memory for data.
 
-    Each question is answered by a DuckDB of its own, in memory, with the tables as they are at that moment.
-    Raises QueryError for a question that is wrong, not allowed, or takes too much time or memory. May be
-    used by several threads.
+    Raises QueryError for a question that is wrong or not allowed. What a question may take in other ways, and
+    how long, is limited by whoever runs this (see `fleetflow_query.child`).
     """
 
-    def __init__(self, stores: Stores, settings: QuerySettings) -> None:
-        self._stores = stores
-        self._settings = settings
+    def __init__(self, threads: int, memory_mb: int) -> None:
+        limits = {"threads": str(threads), "memory_limit": f"{memory_mb}MB"}
+        self._memory_mb = memory_mb
+        self._connection = duckdb.connect(":memory:", config={**CLOSED, **limits})
+        self._columns: list[str] = []
+        self._statement = ""
 
-    def where(self, expression: str, limit: int | None = None) -> list[Record]:
-        """Return the records of the vehicles map for which a condition holds, in order of VIN."""
-        with self._open() as connection:
-            statement = check_condition(connection, expression)
-            records = self._stores.records()
-            vehicles = self._load(connection, "vehicles", self._vehicles(records))
-            for name in check(connection, statement) - {"vehicles"}:
-                self._load(connection, name, self._stores.table(name))
-            found = self._answer(connection, f"{statement} order by vin", limit, vehicles.columns)
-        by_vin = {record["vin"]: record for record in records}
-        return [by_vin[vin] for vin in found["vin"].to_list()]
+    def condition(self, expression: str) -> list[str]:
+        """Take a condition on vehicles; returns the tables that it needs. The answer is their VINs."""
+        statement = check_condition(self._connection, expression)
+        self._statement = f"{statement} order by vin"
+        return sorted(check(self._connection, statement))
 
-    def sql(self, statement: str, limit: int | None = None) -> pl.DataFrame:
-        """Return the answer to a SELECT over the tables `vehicles`, `events` and `rejects`."""
-        with self._open() as connection:
-            columns: list[str] = []
-            for name in sorted(check(connection, statement)):
-                if name == "vehicles":
-                    content = self._vehicles(self._stores.records())
-                else:
-                    content = self._stores.table(name)
-                columns += self._load(connection, name, content).columns
-            return self._answer(connection, statement, limit, columns)
+    def statement(self, statement: str) -> list[str]:
+        """Take a SELECT; returns the tables that it needs."""
+        self._statement = statement
+        return sorted(check(self._connection, statement))
 
-    def close(self) -> None:
-        """Let go of the stores."""
-        self._stores.close()
+    def load(self, name: str, content: pl.DataFrame) -> None:
+        """Take the content of a table."""
+        self._columns += content.columns
+        with self._told():
+            self._connection.register("_given", _Stream(content))
+            self._connection.execute(f"create table {name} as select * from _given")
+            self._connection.unregister("_given")
 
-    def _vehicles(self, records: list[Record]) -> pl.DataFrame:
-        return table(records, {**self._stores.columns, **EXTRA})
+    def answer(self, limit: int) -> pl.DataFrame:
+        """Return the answer, at most `limit` rows of it."""
+        with self._told():
+            return _plain(pl.DataFrame(_simple(self._connection.sql(self._statement).limit(limit))))
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        settings = self._settings
-        limits = {"threads": str(settings.threads), "memory_limit": f"{settings.memory_mb}MB"}
-        connection = duckdb.connect(":memory:", config={**CLOSED, **limits})
+    def _told(self) -> Iterator[None]:
         try:
-            yield connection
-        finally:
-            connection.close()
-
-    def _load(self, connection: duckdb.DuckDBPyConnection, name: str, content: pl.DataFrame) -> pl.DataFrame:
-        try:
-            connection.register("_given", _Stream(content))
-            connection.execute(f"create table {name} as select * from _given")
-            connection.unregister("_given")
-        except duckdb.OutOfMemoryException as error:
+            yield
+        except (duckdb.OutOfMemoryException, MemoryError) as error:
             raise QueryError(
-                f"the table {name} needs more memory than a question may have: {told(error)}",
-                "raise [query] memory_mb",
-            ) from error
-        return content
-
-    def _answer(
-        self, connection: duckdb.DuckDBPyConnection, statement: str, limit: int | None, columns: list[str]
-    ) -> pl.DataFrame:
-        most = self._settings.most_rows
-        wanted = most + 1 if limit is None else min(limit, most + 1)
-
-        def answer() -> pl.DataFrame:
-            return pl.DataFrame(_simple(connection.sql(statement).limit(wanted)))
-
-        found = self._limited(connection, answer, columns)
-        if found.height > most:
-            raise QueryError(
-                f"the answer has more than {most} rows", "ask for less, or raise [query] most_rows"
-            )
-        return _plain(found)
-
-    def _limited(
-        self, connection: duckdb.DuckDBPyConnection, answer: Callable[[], T], columns: list[str]
-    ) -> T:
-        timer = threading.Timer(self._settings.time_limit_s, connection.interrupt)
-        timer.start()
-        try:
-            return answer()
-        except duckdb.InterruptException as error:
-            raise QueryError(
-                f"the answer takes longer than {self._settings.time_limit_s:g} s",
-                "ask for less, or raise [query] time_limit_s",
-            ) from error
-        except duckdb.OutOfMemoryException as error:
-            raise QueryError(
-                f"the answer needs more than {self._settings.memory_mb} MB",
-                "ask for less, or raise [query] memory_mb",
+                f"the answer takes more than {self._memory_mb} MB of memory", MORE_MEMORY
             ) from error
         except (duckdb.Error, pl.exceptions.PolarsError, NotImplementedError) as error:
-            raise _explained(error, columns) from error
-        finally:
-            timer.cancel()
-            timer.join()
+            raise _explained(error, self._columns) from error
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._connection.close()
 
 
 class _Stream:

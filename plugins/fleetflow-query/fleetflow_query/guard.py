@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from fleetflow.errors import FleetflowError
+from fleetflow_query.errors import QueryError
 
 TABLES = ("vehicles", "events", "rejects")
 TABLE_FUNCTIONS = frozenset({"generate_series", "json_each", "json_tree", "range", "unnest"})
@@ -48,12 +48,11 @@ TABLE_NODES = frozenset(
         "TABLE_FUNCTION",
     }
 )
+QUERY_NODES = frozenset({"CTE_NODE", "RECURSIVE_CTE_NODE", "SELECT_NODE", "SET_OPERATION_NODE"})
 CONDITION = "select vin from vehicles where (\n{}\n)"
+ALONE = "select [\n{}\n]"
+"""What closes a parenthesis and opens another one cannot stand between brackets, and the other way round."""
 HINT = "ask one SELECT over the tables vehicles, events and rejects, or give a condition on vehicles"
-
-
-class QueryError(FleetflowError):
-    """A question that cannot be answered, or must not be."""
 
 
 def check(connection: duckdb.DuckDBPyConnection, statement: str) -> frozenset[str]:
@@ -64,8 +63,14 @@ def check(connection: duckdb.DuckDBPyConnection, statement: str) -> frozenset[st
 def check_condition(connection: duckdb.DuckDBPyConnection, expression: str) -> str:
     """Return the SELECT that an expression is the condition of; raises QueryError when it is more than that.
 
-    What closes the parenthesis around it and goes on would leave something else in the tree.
+    What closes the parenthesis around it and goes on does not parse between brackets, and would leave
+    something else in the tree.
     """
+    if not expression.strip():
+        raise QueryError(
+            "the condition is empty", "such as: latitude between 35 and 37; for all vehicles: true"
+        )
+    _tree(connection, ALONE.format(expression))
     statement = CONDITION.format(expression)
     node = _tree(connection, statement)
     table = node.get("from_table") or {}
@@ -123,6 +128,8 @@ def _check_tree(tree: dict[str, Any]) -> frozenset[str]:
     used: set[str] = set()
     for node in nodes:
         kind = str(node.get("type"))
+        if kind.endswith("_NODE") and kind not in QUERY_NODES:
+            raise QueryError(f"{kind.partition('_')[0]} is not allowed, only SELECT", HINT)
         table = node.get("from_table")
         if isinstance(table, dict) and str(table.get("type")) not in TABLE_NODES:
             raise QueryError(f"{table.get('type')} is not allowed after FROM", HINT)

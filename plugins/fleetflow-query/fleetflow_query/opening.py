@@ -8,7 +8,7 @@ from fleetflow.config import Configuration
 from fleetflow.contracts.schema import PingSchema
 from fleetflow.contracts.vehicles import VehiclesMap
 from fleetflow.plugins import Plugins
-from fleetflow_query.engine import DuckQuery
+from fleetflow_query.asking import DuckQuery
 from fleetflow_query.settings import QuerySettings
 from fleetflow_query.stores import ConfiguredStores
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import click
     from pydantic import BaseModel
 
-    from fleetflow_query.engine import DuckQuery
+    from fleetflow_query.asking import DuckQuery
 
 
 @hookimpl
