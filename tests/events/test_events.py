@@ -274,6 +274,42 @@ def test_two_processes_tell_nothing_twice(tmp_path, store, quick):
     assert not (first.told and second.told)
 
 
+def _tell(folder, path):
+    """Deliver to a file one by one, and hang in the middle of the second delivery."""
+
+    class Hanging(FileNotifier):
+        def notify(self, events):
+            for each in events:
+                if each.id == "e150":
+                    threading.Event().wait()
+                super().notify([each])
+
+    Outbox(folder, EventsStore(folder), [Hanging(path)])
+    threading.Event().wait()
+
+
+def test_after_a_kill_in_the_middle_each_event_is_told_and_in_order(tmp_path, quick):
+    told = tmp_path / "told.jsonl"
+    store = EventsStore(tmp_path / "data/events")
+    store.begin(["file"])
+    store.add([event(number) for number in range(1000)])
+    process = multiprocessing.get_context("spawn").Process(
+        target=_tell, args=(tmp_path / "data/events", told)
+    )
+    process.start()
+    try:
+        until(lambda: told.exists() and told.read_bytes().count(b"\n") == 150)
+    finally:
+        process.kill()
+        process.join(20)
+        process.close()
+    with outbox(tmp_path, store, FileNotifier(told)):
+        until(lambda: b'"e999"' in told.read_bytes())
+    store.close()
+    ids = [json.loads(line)["id"] for line in told.read_text().splitlines()]
+    assert ids == [f"e{number}" for number in [*range(150), *range(100, 1000)]]
+
+
 def test_when_the_process_that_tells_ends_another_one_goes_on(tmp_path, store, quick):
     first, second = Recorder(), Recorder()
     with outbox(tmp_path, store, first):

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 COLUMN = "obd_codes"
 STATE_VERSION = 1
 STATUS = "CRASHED"
+FEW = 256
+"""So many pings are looked at one by one in less time than it takes to choose among them."""
 SLOT_S = 600.0
 """Stands for `clear_after_s` in ids where crashes are never cleared."""
 
@@ -36,10 +38,13 @@ class CrashDetector:
 
     name = "crash"
 
-    def __init__(self, codes: Sequence[str], clear_after_s: float, cities: Sequence[City]) -> None:
+    def __init__(
+        self, codes: Sequence[str], clear_after_s: float, cities: Sequence[City], few: int = FEW
+    ) -> None:
         self.codes = tuple(dict.fromkeys(codes))
         self.clear_after_s = clear_after_s
         self.cities = cities
+        self.few = few
         self._lock = threading.Lock()
         self._idle = False
 
@@ -155,9 +160,10 @@ class CrashShard:
     def _relevant(self, pings: pl.DataFrame, coded: bool) -> pl.DataFrame:
         """Return (row, vin, time, coded) of the pings that can change something, in order of arrival.
 
-        Left out are pings of vehicles that have no crash, pings up to the mark of theirs, and in between of
-        stretches of one kind: of a vehicle's pings that all have a code the first and the newest do what all
-        do; of pings that have none, and do not reach far enough to clear, the oldest and the newest.
+        Left out are pings of vehicles that have no crash. Unless those that remain are few, also pings up to
+        the mark of their vehicle, and what is within a stretch of one kind: of a vehicle's pings that all
+        have a code the first and the newest do what all do; of pings that have none, and do not reach far
+        enough to clear, the oldest and the newest.
         """
         has_code = (
             pl.any_horizontal(pl.col(COLUMN).list.contains(code) for code in self._detector.codes)
@@ -173,6 +179,8 @@ class CrashShard:
             rows = rows.filter(pl.col("vin").is_in(watched.implode()))
         else:
             rows = rows.filter("coded")
+        if rows.height <= self._detector.few:
+            return rows
         rows = rows.join(self._known(rows["vin"].unique()), on="vin", how="left", maintain_order="left")
         rows = rows.filter(pl.col("time") > pl.col("mark"))
         newest, oldest = pl.col("time").max().over("vin"), pl.col("time").min().over("vin")
