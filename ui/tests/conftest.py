@@ -179,7 +179,7 @@ def browser():
 class Tab:
     """One tab of the map in the browser."""
 
-    def __init__(self, browser, site, path="dashboard", width=1200, height=800, **more):
+    def __init__(self, browser, site, path="dashboard", width=1000, height=680, **more):
         self.site = site
         self.context = browser.new_context(
             viewport={"width": width, "height": height}, **{"color_scheme": "light", **more}

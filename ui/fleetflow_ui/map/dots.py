@@ -17,6 +17,10 @@ MOST_DOTS = 2_500
 """More in view become hexagons; a full set of dots is about 42 kB, an update of all 32 kB."""
 HEX_PX = 26.0
 """Radius of a hexagon."""
+SQUARES = 3
+"""Squares to a hexagon's radius, in which points are counted first."""
+CELLS = 1 << 30
+"""More than there are hexagons in a row, to both sides."""
 MARGIN = 0.2
 STALE = 2
 """Added to what `kind` holds (0 normal, 1 other) for a vehicle that is not heard of."""
@@ -48,9 +52,13 @@ class Hexagons:
 def scene(fleet: Fleet, view: View, wanted: npt.NDArray[np.bool_], most: int = MOST_DOTS) -> Scene:
     """Choose from the vehicles `wanted` those in view; the caller holds the fleet's lock."""
     n = len(wanted)
-    seen = view.grown(MARGIN).holds(fleet.x[:n], fleet.y[:n]) & wanted
+    seen = view.grown(MARGIN).holds(fleet.x[:n], fleet.y[:n])
+    seen &= wanted
     crashed = fleet.status[:n] == CRASHED
-    dots, crashes = np.flatnonzero(seen & ~crashed), np.flatnonzero(seen & crashed)[:most]
+    crashed &= seen
+    crashes = np.flatnonzero(crashed)[:most]
+    seen &= ~crashed
+    dots = np.flatnonzero(seen)
     if len(dots) <= most:
         return Scene(dots, crashes, None)
     return Scene(dots[:0], crashes, hexagons(fleet.x[dots], fleet.y[dots], hex_size_m(view)))
@@ -61,15 +69,30 @@ def hex_size_m(view: View) -> float:
     return float(HEX_PX * 2 ** (np.round(2 * np.log2(view.metres_per_px)) / 2))
 
 
-def hexagons(x: npt.NDArray[Any], y: npt.NDArray[Any], size_m: float) -> Hexagons:
-    """Count points by hexagon."""
-    q, r = cartesian_to_axial(x.astype(float), y.astype(float), size_m, "pointytop")
-    pairs, count = np.unique(
-        np.asarray(q).astype(np.int64) << 32 | (np.asarray(r) & 0xFFFFFFFF), return_counts=True
-    )
-    q, r = (pairs >> 32).astype(np.int32), (pairs & 0xFFFFFFFF).astype(np.uint32).astype(np.int32)
-    middle_x, middle_y = axial_to_cartesian(q, r, size_m, "pointytop")
-    return Hexagons(q, r, count, middle_x, middle_y, size_m)
+def hexagons(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32], size_m: float) -> Hexagons:
+    """Count points by hexagon, pointed at the top, as Bokeh's `hex_tile` numbers them.
+
+    Points are first counted in small squares, and these are given to the hexagons as wholes: a tenth of the
+    time, and no point is further off than a quarter of a hexagon's radius.
+    """
+    side = np.float32(size_m / SQUARES)
+    west, south = x.min(), y.min()
+    across, up = ((x - west) / side).astype(np.int32), ((y - south) / side).astype(np.int32)
+    wide = int(across.max()) + 1
+    up *= wide
+    up += across
+    squares = np.bincount(up)
+    found = np.flatnonzero(squares)
+    middle_x = float(west) + (found % wide + 0.5) * float(side)
+    middle_y = float(south) + (found // wide + 0.5) * float(side)
+    q, r = cartesian_to_axial(middle_x, middle_y, size_m, "pointytop")
+    # one number for a pair sorts much faster than the pair
+    cells, of = np.unique(np.asarray(r, np.int64) * CELLS + np.asarray(q, np.int64), return_inverse=True)
+    count = np.bincount(of, weights=squares[found]).astype(np.int64)
+    line = np.rint(cells / CELLS).astype(np.int64)
+    column = cells - line * CELLS
+    centre_x, centre_y = axial_to_cartesian(column, line, size_m, "pointytop")
+    return Hexagons(column.astype(np.int32), line.astype(np.int32), count, centre_x, centre_y, size_m)
 
 
 def kinds(fleet: Fleet, slots: Slots, now: float, stale_s: float) -> npt.NDArray[np.uint8]:
