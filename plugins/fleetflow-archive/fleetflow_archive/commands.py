@@ -93,8 +93,13 @@ def replay_command(
             raise FleetflowError("a replay of a stretch of time is JSON", "leave --csv out")
         _play(archive, since, _or(until, END), speed)
         return
-    fleet = archive.fleet(float(moment or 0.0))
-    if not fleet.height and not (as_json or as_csv):
+    moment = float(moment or 0.0)
+    if as_json:
+        for record in archive.at(moment):
+            print_json(record)
+        return
+    fleet = archive.fleet(moment)
+    if not fleet.height and not as_csv:
         click.echo(f"the archive has no pings up to {shown(moment)}")
         return
     _show(fleet, as_json, as_csv)
