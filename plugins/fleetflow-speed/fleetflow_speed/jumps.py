@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from fleetflow_speed.fixes import Fixes, Numbering, fixes_of, groups, grown, newest_before
+from fleetflow_speed.fixes import Fixes, Numbering, fixes_of, groups, grown, newest_before, sizes
 from fleetflow_speed.geodesy import Floats, Integers, distance_mm
 from fleetflow_speed.tables import packed, unpacked
 
@@ -80,8 +80,9 @@ class JumpShard:
         if not len(jumping):
             return None
         good = np.ones(pings.height, np.bool_)
+        ends = fixes.first + sizes(fixes.first, len(fixes.row))
         for one in jumping.tolist():
-            self._one_by_one(int(vehicles[one]), fixes, np.flatnonzero(fixes.group == one), good)
+            self._one_by_one(int(vehicles[one]), fixes, range(fixes.first[one], ends[one]), good)
         return None if good.all() else pl.Series(good)
 
     def _fit(self) -> None:
@@ -101,7 +102,7 @@ class JumpShard:
         mm = distance_mm(from_latitude, from_longitude, latitude, longitude)
         return jumps(mm, time - since, self._jump_kmh)
 
-    def _one_by_one(self, vehicle: int, fixes: Fixes, rows: Integers, good: Booleans) -> None:
+    def _one_by_one(self, vehicle: int, fixes: Fixes, rows: range, good: Booleans) -> None:
         """Judge all rows of a vehicle that jumps somewhere, one after the other."""
         last: Fix = (
             int(self._time[vehicle]),
@@ -109,7 +110,7 @@ class JumpShard:
             float(self._longitude[vehicle]),
         )
         seen = self._seen.pop(vehicle, None)
-        for row in rows.tolist():
+        for row in rows:
             fix: Fix = (int(fixes.time[row]), float(fixes.latitude[row]), float(fixes.longitude[row]))
             if fix[0] <= last[0]:
                 continue

