@@ -3,22 +3,20 @@
 The rule, fix after fix in rising time (what is not later than the fix before it never gets here):
 
 1. The first fix of a vehicle counts as a place, without a distance.
-2. A fix that can be reached from the last good fix at the highest speed is good. When it is `noise` or more
-   from the last counted fix, the leg between these two counts, and it is the last counted fix from then on.
-3. A fix that cannot be reached is a jump, and is set aside. When the next fix cannot be reached from the
-   last good fix either, but from the one set aside, the vehicle is there: that fix counts as a place,
-   without a distance.
+2. A fix that cannot be reached from the fix before it at the highest speed is a jump: it counts as a place,
+   without a distance. After a wrong fix the way back is a jump, too.
+3. Any other fix counts when it is `noise` or more from the last fix that counts, with the distance between
+   the two.
 
-Rule 2 needs the fix before it, which looks like a loop over all pings. It is not one: a leg of at least
-twice the noise always counts (the last counted fix is less than the noise away from the fix before), and
-after a fix that counts each leg of at least the noise does too. What is between such fixes is compared with
-the one before all at once; most of it never leaves it (a parked vehicle). Only fixes of a vehicle that
-creeps, and vehicles with a jump in the batch, are looked at one by one.
+Rule 3 needs the last fix that counts, which looks like a loop over all pings. It is not one: a leg of at
+least twice the noise always counts (the last fix that counts is less than the noise away from the fix
+before), and after a fix that counts each leg of at least the noise does too. What is between such fixes is
+compared with the one before all at once; most of it never leaves it (a parked vehicle). Only fixes of a
+vehicle that creeps are looked at one by one.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,85 +47,65 @@ class Rule:
 class Fixes:
     """Fixes of some vehicles, one vehicle after the other, each led by what is remembered of it (its head).
 
-    `points` (3, n) and `time` (n,): at a head the last good fix, NaN and -inf for a new vehicle. `heads`:
-    their places, rising. `good`, `counted` and `aside` (3, vehicles): the last good fix, the last counted
-    one, and the one set aside, whose `aside_time` is NaN when there is none.
+    `points` (3, n) and `time` (n,): at a head the latest fix, NaN and -inf for a new vehicle. `heads`: their
+    places, rising. `counted` (3, vehicles): the last fix that counted.
     """
 
     points: Floats
     time: Floats
     heads: Ints
-    good: Floats
     counted: Floats
-    aside: Floats
-    aside_time: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What counts: leg i leads to place `end[i]`, rising, and is `squared[i]` long (as a squared chord); and
-    per vehicle the places of its last counted, last good and set-aside fix, a head being the remembered one.
+    """What counts: leg i leads to place `end[i]`, rising, and is `squared[i]` long (as a squared chord).
 
-    `aside` is NOTHING where there is none.
+    `counted` holds per vehicle its last fix that counts (3, vehicles).
     """
 
     end: Ints
     squared: Floats
-    counted: Ints
-    good: Ints
-    aside: Ints
+    counted: Floats
 
 
 def count(fixes: Fixes, rule: Rule) -> Counted:
-    """Apply the rule."""
+    """Apply the rule; the points of heads are overwritten."""
     points, time, heads = fixes.points, fixes.time, fixes.heads
     size = time.shape[0]
     places = np.arange(size)
-    ends = np.append(heads[1:], size) - 1
-    leg = np.empty(size)
-    leg[0] = np.nan
+    leg, reach = np.empty(size), np.empty(size)
+    leg[0] = reach[0] = np.nan
     leg[1:] = chord2(points[:, 1:], points[:, :-1])
-    leg[heads] = np.nan
     with np.errstate(invalid="ignore"):
-        reach = np.diff(time, prepend=np.nan) * rule.speed
-        jump = leg > reach * reach
-    jump[heads] = False
+        np.subtract(time[1:], time[:-1], out=reach[1:])
+        reach *= rule.speed
+        reach *= reach
+        # not `leg > reach`: nothing is known of how to get to the first fix of a vehicle
+        fresh = ~(leg <= reach)
     is_head = np.zeros(size, np.bool_)
     is_head[heads] = True
-    fresh = np.isnan(leg) & ~is_head
-    # from here on a head stands for the last counted fix; where that is the last good one, nothing moves
+    fresh[heads] = False
+    leg[heads] = np.nan
+    # from here on a head stands for the last fix that counted; where that is the latest one, nothing moves
     settled = np.all(points[:, heads] == fixes.counted, axis=0)
     points[:, heads] = fixes.counted
 
-    odd = ~np.isnan(fixes.aside_time)
-    if jump.any():
-        odd[np.searchsorted(heads, np.flatnonzero(jump), "right") - 1] = True
-    odd_row = np.repeat(odd, ends - heads + 1) if odd.any() else None
-
     sure = _sure(leg, is_head, fresh, heads[~settled], rule)
-    if odd_row is not None:
-        sure |= odd_row
     before = np.maximum.accumulate(np.where(sure, places, 0))
     last = places.copy()
     source = np.full(size, NOTHING)
     _creep(points, sure, before, last, source, rule)
-    counts = sure & ~is_head & ~fresh
-    if odd_row is not None:
-        counts &= ~odd_row
-    sure_rows = np.flatnonzero(counts)
-    source[sure_rows] = last[before[sure_rows - 1]]
+    rows = np.flatnonzero(sure & ~is_head & ~fresh)
+    source[rows] = last[before[rows - 1]]
 
-    counted, good, aside = last[before[ends]], ends.copy(), np.full(heads.shape[0], NOTHING)
-    if odd_row is not None:
-        for vehicle in np.flatnonzero(odd).tolist():
-            outcome = _one_by_one(fixes, vehicle, int(ends[vehicle]), source, rule)
-            counted[vehicle], good[vehicle], aside[vehicle] = outcome
     end = np.flatnonzero(source != NOTHING)
     start = source[end]
     squared = leg[end]
     longer = np.flatnonzero((start != end - 1) | is_head[start])
     squared[longer] = chord2(points[:, end[longer]], points[:, start[longer]])
-    return Counted(end, squared, counted, good, aside)
+    ends = np.append(heads[1:], size) - 1
+    return Counted(end, squared, points[:, last[before[ends]]])
 
 
 def _sure(leg: Floats, is_head: Bools, fresh: Bools, unsettled: Ints, rule: Rule) -> Bools:
@@ -172,45 +150,3 @@ def _creep(points: Floats, sure: Bools, before: Ints, last: Ints, source: Ints, 
             source[place] = anchor
             last[segment] = anchor = place
             ax, ay, az = x, y, z
-
-
-def _one_by_one(fixes: Fixes, vehicle: int, end: int, source: Ints, rule: Rule) -> tuple[int, int, int]:
-    """Apply the rule to one vehicle, fix after fix; returns its counted, good and set-aside places."""
-    head = int(fixes.heads[vehicle])
-    limit = rule.noise * rule.noise
-    good_at, counted_at, aside_at = (
-        tuple(column[:, vehicle].tolist()) for column in (fixes.good, fixes.counted, fixes.aside)
-    )
-    good_time, aside_time = float(fixes.time[head]), float(fixes.aside_time[vehicle])
-    good = counted = head
-    aside = NOTHING if math.isnan(aside_time) else head
-    times = fixes.time[head + 1 : end + 1].tolist()
-    points = zip(*fixes.points[:, head + 1 : end + 1].tolist(), strict=True)
-    for place, time, at in zip(range(head + 1, end + 1), times, points, strict=True):
-        if good_time == -math.inf:
-            good = counted = place
-            good_at, counted_at, good_time = at, at, time
-        elif _within(good_at, at, (time - good_time) * rule.speed):
-            good, aside = place, NOTHING
-            good_at, good_time = at, time
-            if _chord2(counted_at, at) >= limit:
-                source[place] = counted
-                counted, counted_at = place, at
-        elif aside != NOTHING and _within(aside_at, at, (time - aside_time) * rule.speed):
-            good = counted = place
-            good_at, counted_at, good_time, aside = at, at, time, NOTHING
-        else:
-            aside, aside_at, aside_time = place, at, time
-    return counted, good, aside
-
-
-Point = tuple[float, ...]
-
-
-def _chord2(a: Point, b: Point) -> float:
-    x, y, z = a[0] - b[0], a[1] - b[1], a[2] - b[2]
-    return x * x + y * y + z * z
-
-
-def _within(a: Point, b: Point, reach: float) -> bool:
-    return _chord2(a, b) <= reach * reach

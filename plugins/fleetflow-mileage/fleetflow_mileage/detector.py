@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from fleetflow.contracts.detector import Event
-from fleetflow_mileage.counting import NOTHING, Counted, Fixes, Rule, count
+from fleetflow_mileage.counting import Counted, Fixes, Rule, count
 from fleetflow_mileage.days import Days, iso
 from fleetflow_mileage.fleet import Fleet
 from fleetflow_mileage.geometry import Floats, Ints, millimetres, on_sphere
@@ -73,42 +73,25 @@ class MileageShard:
             return ()
         fleet = self._fleet
         vehicles = fleet.rows(batch.vins)
-        heads = np.cumsum(batch.sizes) - batch.sizes + np.arange(batch.sizes.shape[0])
-        aside_time = fleet.aside_time[vehicles]
-        newest = np.fmax(fleet.good_time[vehicles], aside_time)
-        batch, heads = _without_late(batch, heads, newest)
+        batch, heads = _without_late(batch, fleet.time[vehicles])
         if not batch.index.size:
             return ()
         size = batch.index.size + heads.size
         row = np.ones(size, np.bool_)
         row[heads] = False
         points, time = np.empty((3, size)), np.empty(size)
-        good = fleet.good[:, vehicles]
-        points[:, heads], points[:, row] = good, batch.points
-        time[heads], time[row] = fleet.good_time[vehicles], batch.time
-        fixes = Fixes(
-            points, time, heads, good, fleet.counted[:, vehicles], fleet.aside[:, vehicles], aside_time
-        )
+        points[:, heads], points[:, row] = fleet.latest[:, vehicles], batch.points
+        time[heads], time[row] = fleet.time[vehicles], batch.time
+        ends = np.append(heads[1:], size) - 1
+        fleet.latest[:, vehicles], fleet.time[vehicles] = points[:, ends], time[ends]
+        fixes = Fixes(points, time, heads, fleet.counted[:, vehicles])
         found = count(fixes, self._detector.rule)
-        self._remember(fixes, found, vehicles)
+        fleet.counted[:, vehicles] = found.counted
         if not found.end.size:
             return ()
         place = np.full(size, -1)
         place[row] = batch.index
         return list(self._add(pings, found, fixes, vehicles, place))
-
-    def _remember(self, fixes: Fixes, found: Counted, vehicles: Ints) -> None:
-        """Keep the last counted, good and set-aside fix of each vehicle."""
-        fleet = self._fleet
-        fleet.counted[:, vehicles] = fixes.points[:, found.counted]
-        # a head's point stands for the counted fix: where no fix was good, the remembered one stays
-        moved = found.good != fixes.heads
-        fleet.good[:, vehicles[moved]] = fixes.points[:, found.good[moved]]
-        fleet.good_time[vehicles[moved]] = fixes.time[found.good[moved]]
-        none, new = found.aside == NOTHING, found.aside > fixes.heads
-        fleet.aside_time[vehicles[none]] = np.nan
-        fleet.aside[:, vehicles[new]] = fixes.points[:, found.aside[new]]
-        fleet.aside_time[vehicles[new]] = fixes.time[found.aside[new]]
 
     def _add(
         self, pings: pl.DataFrame, found: Counted, fixes: Fixes, vehicles: Ints, place: Ints
@@ -205,24 +188,27 @@ def _sorted(pings: pl.DataFrame) -> _Sorted | None:
     )
 
 
-def _without_late(batch: _Sorted, heads: Ints, newest: Floats) -> tuple[_Sorted, Ints]:
-    """Leave out every fix that is not later than all before it of its vehicle."""
+def _without_late(batch: _Sorted, newest: Floats) -> tuple[_Sorted, Ints]:
+    """Leave out every fix that is not later than all before it of its vehicle; also return the heads' places.
+
+    `newest`: the time of each vehicle's latest fix before the batch.
+    """
     before = np.empty(batch.time.shape[0])
     before[1:] = batch.time[:-1]
     starts = np.cumsum(batch.sizes) - batch.sizes
     before[starts] = newest
-    if (batch.time > before).all():
-        return batch, heads
-    vehicle = np.repeat(np.arange(batch.sizes.shape[0]), batch.sizes)
-    latest = (
-        pl.DataFrame({"vehicle": vehicle, "time": np.maximum(batch.time, np.repeat(newest, batch.sizes))})
-        .select(pl.col("time").cum_max().over("vehicle"))
-        .to_series()
-        .to_numpy()
-    )
-    before[1:] = latest[:-1]
-    before[starts] = newest
-    kept = batch.time > before
-    sizes = np.add.reduceat(kept.astype(np.int64), starts)
-    batch = _Sorted(batch.vins, sizes, batch.index[kept], batch.points[:, kept], batch.time[kept])
-    return batch, np.cumsum(sizes) - sizes + np.arange(sizes.shape[0])
+    if not (batch.time > before).all():
+        vehicle = np.repeat(np.arange(batch.sizes.shape[0]), batch.sizes)
+        latest = (
+            pl.DataFrame({"vehicle": vehicle, "time": np.maximum(batch.time, np.repeat(newest, batch.sizes))})
+            .select(pl.col("time").cum_max().over("vehicle"))
+            .to_series()
+            .to_numpy()
+        )
+        before[1:] = latest[:-1]
+        before[starts] = newest
+        kept = batch.time > before
+        sizes = np.add.reduceat(kept.astype(np.int64), starts)
+        batch = _Sorted(batch.vins, sizes, batch.index[kept], batch.points[:, kept], batch.time[kept])
+        starts = np.cumsum(sizes) - sizes
+    return batch, starts + np.arange(starts.shape[0])

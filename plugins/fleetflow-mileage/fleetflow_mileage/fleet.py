@@ -17,22 +17,20 @@ NO_DAY = 0
 class Fleet:
     """A row per vehicle, in order of first appearance; rows are never removed.
 
-    `good`, `counted`, `aside` (3, rows): points on the unit sphere; `good_time` and `aside_time` in seconds
-    since 1970, -inf and NaN when there is none; `day` (ordinal) and `mm`: the distance of the last day
-    that has one.
+    `latest` and `counted` (3, rows): points on the unit sphere; `time` of the latest fix in seconds since
+    1970, -inf when there is none; `day` (ordinal) and `mm`: the distance of the last day that has one.
     """
 
-    POINTS = ("good", "counted", "aside")
+    POINTS = ("latest", "counted")
+    NUMBERS = ("time", "day", "mm")
 
     def __init__(self) -> None:
         self.vins: list[str] = []
         self._rows: dict[str, int] = {}
         self._size = 0
-        self.good: Floats = np.empty((3, 0))
+        self.latest: Floats = np.empty((3, 0))
         self.counted: Floats = np.empty((3, 0))
-        self.aside: Floats = np.empty((3, 0))
-        self.good_time: Floats = np.empty(0)
-        self.aside_time: Floats = np.empty(0)
+        self.time: Floats = np.empty(0)
         self.day: Ints = np.empty(0, np.int64)
         self.mm: Ints = np.empty(0, np.int64)
 
@@ -55,8 +53,7 @@ class Fleet:
         self._size += more
         for name in self.POINTS:
             setattr(self, name, np.concatenate((getattr(self, name), np.full((3, more), np.nan)), axis=1))
-        self.good_time = np.concatenate((self.good_time, np.full(more, -np.inf)))
-        self.aside_time = np.concatenate((self.aside_time, np.full(more, np.nan)))
+        self.time = np.concatenate((self.time, np.full(more, -np.inf)))
         self.day = np.concatenate((self.day, np.full(more, NO_DAY)))
         self.mm = np.concatenate((self.mm, np.zeros(more, np.int64)))
 
@@ -67,7 +64,7 @@ class Fleet:
         for name in self.POINTS:
             for axis in range(3):
                 columns[f"{name}_{axis}"] = getattr(self, name)[axis, :size]
-        for name in ("good_time", "aside_time", "day", "mm"):
+        for name in self.NUMBERS:
             columns[name] = getattr(self, name)[:size]
         stream = io.BytesIO()
         pl.DataFrame(columns).write_ipc_stream(stream, compression="zstd")
@@ -85,6 +82,6 @@ class Fleet:
         for name in cls.POINTS:
             for axis in range(3):
                 getattr(fleet, name)[axis, :size] = table[f"{name}_{axis}"].to_numpy()
-        for name in ("good_time", "aside_time", "day", "mm"):
+        for name in cls.NUMBERS:
             getattr(fleet, name)[:size] = table[name].to_numpy()
         return fleet

@@ -17,7 +17,7 @@ class MileageSettings(Settings):
     noise_m: float = Field(
         15.0, ge=0, le=10_000, description="metres a vehicle must be from its last counted fix to have moved"
     )
-    max_kmh: float = Field(200.0, gt=0, description="a fix that asks for a higher speed than this is a jump")
+    max_kmh: float = Field(200.0, gt=0, description="a leg that needs a higher speed than this is a jump")
     limit_km: float = Field(0.0, ge=0, description="daily limit of vehicles without a group; 0: none")
     limits: str = Field("", description="CSV file group,limit_km with a daily limit per group of vehicles")
     groups: str = Field("", description="CSV file vin,group: make, depot, whatever limits go by")

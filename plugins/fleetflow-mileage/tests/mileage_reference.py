@@ -27,26 +27,16 @@ class Reference:
             return
         at, vehicle = (latitude, longitude), self.vehicles.get(vin)
         if vehicle is None:
-            self.vehicles[vin] = {
-                "newest": time, "good": (at, time), "counted": at, "aside": None
-            }  # fmt: skip
+            self.vehicles[vin] = {"at": at, "time": time, "counted": at}
             return
-        if time <= vehicle["newest"]:
+        if time <= vehicle["time"]:
             return
-        vehicle["newest"] = time
-        if self.reachable(vehicle["good"], at, time):
-            vehicle["good"], vehicle["aside"] = (at, time), None
-            leg = haversine_m(vehicle["counted"], at)
-            if leg >= self.noise_m:
-                vehicle["counted"] = at
-                self.drive(vin, time, leg)
-        elif vehicle["aside"] and self.reachable(vehicle["aside"], at, time):
-            vehicle.update(good=(at, time), counted=at, aside=None)
-        else:
-            vehicle["aside"] = (at, time)
-
-    def reachable(self, start, at, time):
-        return haversine_m(start[0], at) <= self.max_ms * (time - start[1])
+        if haversine_m(vehicle["at"], at) > self.max_ms * (time - vehicle["time"]):
+            vehicle["counted"] = at
+        elif (leg := haversine_m(vehicle["counted"], at)) >= self.noise_m:
+            vehicle["counted"] = at
+            self.drive(vin, time, leg)
+        vehicle["at"], vehicle["time"] = at, time
 
     def drive(self, vin, time, leg):
         day = datetime.fromtimestamp(time, self.zone).date().isoformat()

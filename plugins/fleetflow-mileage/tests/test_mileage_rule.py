@@ -61,11 +61,18 @@ def north(metres, time):
         pytest.param([north(0, 0), north(14, 10), north(2, 20), north(14, 30)], None, id="noise does not"),
         pytest.param([north(10 * i, 10 * i) for i in range(11)], 100, id="creeping adds up to what was gone"),
         pytest.param([north(0, 0), north(100, 10), north(0, 20)], 200, id="back counts too"),
-        pytest.param([north(0, 0), north(100, 10), north(9e6, 20), north(200, 30)], 200, id="one jump"),
         pytest.param(
-            [north(0, 0), north(9e6, 10), north(9e6 + 100, 20), north(9e6 + 200, 30)],
-            100,
-            id="after two fixes that agree the vehicle is there",
+            [north(0, 0), north(100, 10), north(9e6, 20), north(200, 30), north(300, 40)],
+            200,
+            id="neither the jump nor the way back counts",
+        ),
+        pytest.param(
+            [north(0, 0), north(9e6, 10), north(9e6 + 100, 20)], 100, id="it goes on where it jumped to"
+        ),
+        pytest.param(
+            [north(0, 0), north(10, 10), north(9e6, 20), north(12, 30), north(24, 40)],
+            None,
+            id="after a jump noise is measured from there",
         ),
         pytest.param([north(0, 0), north(100, 10), north(50, 5), north(200, 20)], 200, id="late fix"),
         pytest.param([north(0, 0), north(100, 10), north(100, 10), north(200, 10)], 100, id="repeated fix"),
