@@ -96,10 +96,10 @@ class _Delivery(threading.Thread):
             while self._step():
                 pass
         finally:
-            self._notifier.close()
             self._events.close()
             if self._lock is not None:
                 self._lock.close()
+            self._notifier.close()
 
     def _step(self) -> bool:
         """Deliver once, or wait; returns whether to go on."""
