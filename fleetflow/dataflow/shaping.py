@@ -126,8 +126,11 @@ class Splitter:
         decoded = shaped.decoded
         pings = newest(decoded.pings) if self._conflate else decoded.pings
         superseded = decoded.pings.height - pings.height
-        pings = pings.with_columns(
-            pl.lit(shaped.source).alias("source"), pl.lit(shaped.received_at).alias("received_at")
+        pings = pings.hstack(
+            [
+                pl.Series(name, [value], EXTRA_COLUMNS[name]).new_from_index(0, pings.height)
+                for name, value in (("source", shaped.source), ("received_at", shaped.received_at))
+            ]
         )
         if self._places:
             pings = pings.with_row_index(ROW)
@@ -156,6 +159,9 @@ class Splitter:
     def _parts(self, pings: pl.DataFrame) -> dict[int, pl.DataFrame]:
         if not pings.height:
             return {}
-        keyed = pings.with_columns(shards_of(pings["vin"], self._shards).alias("_shard"))
+        shards = shards_of(pings["vin"], self._shards).alias("_shard")
+        if shards.n_unique() == 1:
+            return {int(shards[0]): pings}
+        keyed = pings.hstack([shards])
         parts = keyed.partition_by("_shard", include_key=False, as_dict=True, maintain_order=True)
         return {int(key[0]): part for key, part in parts.items()}

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+FEW = 500
+"""Fewer VINs are hashed one by one, which takes less than to begin with columns."""
 LONGEST = 64
 """VINs up to so many bytes are hashed by columns; longer ones, which are not valid, one by one."""
 
@@ -30,6 +32,8 @@ def shards_of(vins: pl.Series, shards: int) -> pl.Series:
     length a CRC is linear: the exclusive or of what each byte, standing where it stands among zeros, adds
     to the CRC of zeros alone (Hacker's Delight, chapter 14). So pairs of bytes are looked up in tables.
     """
+    if len(vins) < FEW:
+        return pl.Series("shard", [shard_of(vin, shards) for vin in vins.to_list()], pl.Int32)
     lengths = vins.str.len_bytes()
     different = lengths.unique().to_list()
     if len(different) == 1:

@@ -57,9 +57,9 @@ class CsvDecoder:
         lines = _Lines(payloads, data, starts, ends, borders)
         # offsets in the batch become offsets in the file
         shift = np.repeat(np.array([p.start for p in payloads], np.int64) - borders[:-1], np.diff(first_line))
-        table = self._read(data, lines).with_columns(sequence=pl.Series(starts + shift, dtype=pl.Int64))
-        good = table.select(pl.all_horizontal(pl.col(self._numbers).is_not_null())).to_series()
-        if not good.all():
+        table = self._read(data, lines).hstack([pl.Series("sequence", starts + shift, pl.Int64)])
+        if any(table[name].null_count() for name in self._numbers):
+            good = table.select(pl.all_horizontal(pl.col(self._numbers).is_not_null())).to_series()
             bad = good.not_().arg_true().to_list()
             rejects = [self._reject(place, payload) for place, payload in lines.at(bad)]
             rows = good.arg_true().to_numpy()
@@ -103,17 +103,15 @@ class CsvDecoder:
         )
 
     def _conform(self, table: pl.DataFrame) -> pl.DataFrame:
-        columns: list[pl.Expr | pl.Series] = []
+        columns: list[pl.Series] = []
         for name, dtype in self._columns.items():
-            if name == "sequence":
-                columns.append(pl.col("sequence"))
-            elif dtype == pl.List(pl.String):
-                columns.append(_words(table[name]))
-            elif name in self._texts:
-                columns.append(pl.col(name).fill_null(""))
-            else:
-                columns.append(pl.col(name))
-        return table.select(columns)
+            column = table[name]
+            if dtype == pl.List(pl.String):
+                column = _words(column)
+            elif name in self._texts and column.null_count():
+                column = column.fill_null("")
+            columns.append(column)
+        return pl.DataFrame(columns)
 
     def _reject(self, place: Place, payload: Payload) -> Reject:
         raw = place.raw.rstrip(b"\r\n")
@@ -185,22 +183,14 @@ class _Locator:
         return [place for place, _ in self._lines.at(lines)]
 
 
-def _words(texts: pl.Series) -> pl.Series | pl.Expr:
+def _words(texts: pl.Series) -> pl.Series:
     """Split texts at spaces; most pings have none, and splitting costs more than reading the line."""
-    none = pl.lit([], dtype=pl.List(pl.String)).alias(texts.name)
     if texts.null_count() == len(texts):
-        return none
+        return pl.Series(texts.name, [[]], pl.List(pl.String)).new_from_index(0, len(texts))
     words = texts.str.strip_chars().str.split(" ")
-    filled = (
-        pl.when(pl.col(texts.name).is_null())
-        .then(none)
-        .otherwise(
-            words.list.eval(pl.element().filter(pl.element() != ""))
-            if texts.str.contains("  ", literal=True).any()
-            else words
-        )
-    )
-    return filled.alias(texts.name)
+    if texts.str.contains("  ", literal=True).any():
+        words = words.list.eval(pl.element().filter(pl.element() != ""))
+    return words.fill_null([])
 
 
 def _is_utf8(raw: bytes) -> bool:

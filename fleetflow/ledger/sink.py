@@ -8,8 +8,6 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any, Literal
 
-import polars as pl
-
 from fleetflow.contracts.sink import Counts, ShardBatch
 from fleetflow.ledger.store import LedgerStore
 
@@ -59,7 +57,8 @@ class LedgerShard:
             self._counts[source] = self._counts.get(source, Counts()) + counts
         newest: dict[str, float] = {}
         if batch.pings.height:
-            newest = dict(batch.pings.group_by("source").agg(pl.col("time").max()).rows())
+            sources, times = batch.pings["source"], batch.pings["time"]
+            newest = {source: times.filter(sources == source).max() for source in sources.unique().to_list()}  # type: ignore[misc] # times are floats
         self._store.write(self._shard, self._counts, newest, batch.spans, batch.notices)
         return {}
 

@@ -62,12 +62,14 @@ def test_every_reader_sees_a_balanced_account_at_every_moment(tmp_path):
 
     reader = threading.Thread(target=read)
     reader.start()
-    shards = [LedgerSink(tmp_path).open(f"{number:04d}", None) for number in range(4)]
-    for _ in range(50):
-        for shard in shards:
-            shard.write(ShardBatch(NOTHING), ONE_EACH)
-    done.set()
-    reader.join()
+    try:
+        shards = [LedgerSink(tmp_path).open(f"{number:04d}", None) for number in range(4)]
+        for _ in range(50):
+            for shard in shards:
+                shard.write(ShardBatch(NOTHING), ONE_EACH)
+    finally:
+        done.set()
+        reader.join()
     for shard in shards:
         shard.close()
     assert seen

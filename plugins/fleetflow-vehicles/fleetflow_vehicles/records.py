@@ -124,22 +124,26 @@ def prepare(pings: pl.DataFrame, schema_version: int | None) -> Prepared:
     """
     columns = tuple(name for name in pings.columns if name not in EXTRA)
     numbers = [name for name, dtype in pings.schema.items() if dtype.is_float()]
-    frame = pings.select(
-        *columns, "source", "received_at", pl.lit(schema_version, pl.Int64).alias("schema_version")
-    ).with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in numbers)
-    # rising keys make one pass over the B-tree's pages, instead of a jump per vehicle
-    frame = frame.sort("vin")
+    fields = [pl.when(pl.col(name).is_finite()).then(name) if name in numbers else name for name in columns]
+    record = [*fields, "source", pl.when(pl.col("received_at").is_finite()).then("received_at")]
+    frame = (
+        pings.lazy()
+        .select(*record, pl.lit(schema_version, pl.Int64).alias("schema_version"))
+        # rising keys make one pass over the B-tree's pages, instead of a jump per vehicle
+        .sort("vin")
+        # Polars writes the same text as orjson does (held by a test), without a Python object per ping
+        .with_columns(pl.struct(pl.all()).struct.json_encode().alias("text"))
+        .collect()
+    )
     if frame["vin"].null_count():
         raise StoreError(
             "a ping without a VIN came to the vehicles map, which is keyed by it",
             'turn the validation rule on again: take "vin" out of [validation] disabled',
         )
-    # Polars writes the same text as orjson does (held by a test), without a Python object per ping
-    texts: list[str] = frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
     prepared = Prepared(
         columns,
         frame["vin"].to_list(),
-        texts,
+        frame["text"].to_list(),
         frame["time"].fill_null(OLDEST).to_list(),
         frame["sequence"].fill_null(FIRST).to_list(),
         frame["source"].fill_null("").to_list(),
