@@ -23,7 +23,7 @@ class AlphaSettings(Settings):
         description="number of partitions; stored data: never change it for a job with a recovery store",
     )
     poll_s: float = Field(
-        0.5, gt=0, le=60, description="seconds between two looks at the directory, when they are cheap"
+        0.1, gt=0, le=60, description="seconds between two looks at the directory, when they are cheap"
     )
     scan_share: float = Field(
         0.02,
