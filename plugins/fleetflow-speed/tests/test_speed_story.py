@@ -17,7 +17,14 @@ kit = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(kit)
 
 LIMIT = SpeedSettings(
-    limit_kmh=32, hysteresis_kmh=10, window_s=300, slide_s=60, lateness_s=120, reject_jumps=True, jump_kmh=90
+    limit_kmh=32,
+    hysteresis_kmh=10,
+    window_s=300,
+    slide_s=60,
+    lateness_s=120,
+    reject_jumps=True,
+    # hardly a jump, so that there are some
+    jump_kmh=50,
 )
 
 
