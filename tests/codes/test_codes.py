@@ -139,3 +139,12 @@ def test_commands_show_and_list(tmp_path):
     assert "(not known)" in run("show", "P1ABC")
     listed = [json.loads(line)["code"] for line in run("list", "--prefix", "B000", "--json").splitlines()]
     assert listed == ["B0001", "B0002", "B0003", "B0004", "B0005"]
+
+
+def test_page_of_severities_is_what_the_rules_say():
+    page = (Path(__file__).parents[2] / "docs/how-to/codes.md").read_text("utf-8")
+    rows = re.findall(r"^\| (critical|warning) \| .* \| (.*) \|$", page, re.MULTILINE)
+    assert len(rows) > 5
+    found = [(severity, code) for severity, codes in rows for code in re.findall("[PBCU][0-9A-F]{4}", codes)]
+    assert len(found) > 40
+    assert [(severity_of(code), code) for _, code in found] == found

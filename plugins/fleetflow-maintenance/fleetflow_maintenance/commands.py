@@ -11,12 +11,14 @@ import click
 from fleetflow.cli.output import print_json, print_table
 from fleetflow.config import Configuration
 from fleetflow.errors import FleetflowError
+from fleetflow.events.form import printable
 from fleetflow.plugins import Plugins
 
 if TYPE_CHECKING:
     from fleetflow.contracts.vehicles import VehiclesMap
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+SHOWN = ("number", "vin", "year", "make", "model", "note")
 CSV_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
@@ -65,10 +67,7 @@ def run_command(configuration: Configuration, notices: Path | None, as_json: boo
     print_table(
         "",
         ["notice", "vehicle", "year", "make", "model", "note", "new"],
-        [
-            (*(due[name] for name in ("number", "vin", "year", "make", "model", "note")), "yes" if n else "")
-            for due, n in rows
-        ],
+        [(*(printable(str(due[name] or "")) for name in SHOWN), "yes" if n else "") for due, n in rows],
     )
     click.echo(
         f"{announced['number'].n_unique()} notices affect {found['vin'].n_unique()} vehicles,"
@@ -103,9 +102,12 @@ def done_command(ctx: click.Context, vins: tuple[str, ...]) -> None:
         for vin in vins:
             record = vehicles.get(vin)
             if record is None:
-                raise FleetflowError(f"there is no vehicle {vin!a}", "`fleetflow vehicles list` shows all")
+                raise FleetflowError(
+                    f"there is no vehicle {printable(vin)}", "`fleetflow vehicles list` shows all"
+                )
             own = ("status", "note") if record.get("status") == STATUS else ()
             vehicles.update(vin, dict.fromkeys(("maintenance", *own)))
-            click.echo(f"{vin!a} is done" if "maintenance" in record else f"{vin!a} had nothing to do")
+            what = "is done" if "maintenance" in record else "had nothing to do"
+            click.echo(f"{printable(vin)} {what}")
     finally:
         vehicles.close()

@@ -67,8 +67,9 @@ class Register:
             ) from error
         self.file: Path | None = None
         """The SQLite file; None for any other database."""
-        if self._url.get_backend_name() == "sqlite" and self._url.database not in (None, "", ":memory:"):
-            self.file = home / str(self._url.database)
+        database = self._url.database or ":memory:"
+        if self._url.get_backend_name() == "sqlite" and not database.startswith((":memory:", "file:")):
+            self.file = home / database
             self._url = self._url.set(database=str(self.file))
 
     @classmethod

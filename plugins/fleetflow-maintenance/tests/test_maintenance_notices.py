@@ -1,12 +1,15 @@
 """Notices and the vehicles they affect: the join, the files, and the live rule."""
 
 import gc
+import sqlite3
 import threading
 import time
+from contextlib import closing
 
 import polars as pl
 import pytest
 from fleetflow_maintenance import plugin
+from fleetflow_maintenance import watch as watching
 from fleetflow_maintenance.matching import match, notice_event
 from fleetflow_maintenance.notices import SCHEMA as NOTICES
 from fleetflow_maintenance.notices import read_notices
@@ -172,13 +175,18 @@ def test_event_is_made_of_number_and_vin_alone():
 class Live:
     """The detector as the hook makes it, over files in a folder."""
 
-    def __init__(self, home):
+    def __init__(self, home, register="sqlite:///r.sqlite", poll_s=30):
         self.home = home
         self.configuration = config.load(
             {"maintenance": MaintenanceSettings, "codes": CodesSettings},
             environment={"FLEETFLOW_HOME": str(home)},
             flags={
-                "maintenance": {"notices": "notices.csv", "register": "sqlite:///r.sqlite", "check_s": 0.05}
+                "maintenance": {
+                    "notices": "notices.csv",
+                    "register": register,
+                    "check_s": 0.05,
+                    "poll_s": poll_s,
+                }
             },
         )
         (self.detector,) = plugin.fleetflow_detectors(self.configuration)
@@ -233,19 +241,50 @@ def test_trouble_with_a_file_is_logged_once_and_what_was_known_stays(tmp_path, c
     assert caplog.text.count("notices stay as they were") == 1
 
 
+def test_register_that_is_no_file_is_read_again_now_and_then(tmp_path):
+    url = "sqlite:///file:upkeep?mode=memory&cache=shared&uri=true"
+    with closing(sqlite3.connect("file:upkeep?mode=memory&cache=shared", uri=True)):
+        live = Live(tmp_path, register=url, poll_s=1)
+        assert live.register.file is None
+        live.notices("R1,,Ford,,\n")
+        shard = live.detector.open(None)
+        assert list(shard.on_pings(pl.DataFrame({"vin": ["A"], "time": [1.0]}))) == []
+        live.register.put(FLEET)
+        assert live.until(shard, ["A"], 1) == ["notice:R1:A"]
+
+
+def test_flow_does_not_wait_for_a_register_that_does_not_answer(monkeypatch, caplog):
+    monkeypatch.setattr(watching, "FIRST_S", 0.05)
+    answer = threading.Event()
+
+    def read():
+        answer.wait(30)
+        return {"A": []}
+
+    watch = Watch(lambda: 0, read, 0.05)
+    watch.start()
+    assert "not read yet" in caplog.text
+    assert watch.matches.by_vin == {}
+    answer.set()
+    deadline = time.monotonic() + 10
+    while not watch.matches.by_vin:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_watch_ends_with_its_last_user():
-    def watching():
+    def threads():
         return [thread for thread in threading.enumerate() if thread.name == "maintenance"]
 
     watch = Watch(lambda: 0, lambda: {"A": []}, 30)
     watch.start()
     watch.start()
     assert list(watch.matches.by_vin) == ["A"]
-    assert len(watching()) >= 1
-    before = watching()
+    before = threads()
+    assert len(before) >= 1
     del watch
     gc.collect()
     deadline = time.monotonic() + 10
-    while len(watching()) >= len(before):
+    while len(threads()) >= len(before):
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -145,7 +145,7 @@ def test_batch_refuses_bad_rows_before_it_does_anything(tmp_path):
 
 def test_done_takes_maintenance_off_a_vehicle(calm):
     out = calm.run("fleetflow", "maintenance", "done", "V002")
-    assert out == "'V002' is done\n"
+    assert out == "V002 is done\n"
     record = json.loads(calm.run("fleetflow", "vehicles", "get", "V002", "--json"))
     assert {"maintenance", "status", "note"} & record.keys() == set()
-    assert calm.run("fleetflow", "maintenance", "done", "V002") == "'V002' had nothing to do\n"
+    assert calm.run("fleetflow", "maintenance", "done", "V002") == "V002 had nothing to do\n"

@@ -25,7 +25,6 @@ def wheel(world, name):
 @pytest.fixture
 def package(world):
     """A package of both with its configuration."""
-    pytest.importorskip("sqlalchemy")
     (world.home / "with.toml").write_text("[mileage]\nlimit_km = 5\n")
     before = world.environment
     off = set(before["FLEETFLOW_PLUGINS_DISABLED"].split()) - {"maintenance", "mileage"}

@@ -9,6 +9,7 @@ import click
 
 from fleetflow.cli.output import print_json, print_table
 from fleetflow.config import Configuration
+from fleetflow.events.form import printable
 from fleetflow_mileage.settings import MileageSettings
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
@@ -37,4 +38,6 @@ def list_command(configuration: Configuration, day: datetime | None, vin: str | 
         for row in found:
             print_json(asdict(row))
     else:
-        print_table("", ["day", "vehicle", "km"], [(row.day, row.vin, f"{row.km:.1f}") for row in found])
+        print_table(
+            "", ["day", "vehicle", "km"], [(row.day, printable(row.vin), f"{row.km:.1f}") for row in found]
+        )
