@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,11 +33,7 @@ PAGES = (
 @hookimpl
 def fleetflow_pages() -> Sequence[Page]:
     """Return the built-in pages, the same way as any plugin adds one."""
-    return [
-        Page(url, title, functools.partial(_build, module), order)
-        for url, title, module, order in PAGES
-        if importlib.util.find_spec(module)
-    ]
+    return [Page(url, title, functools.partial(_build, module), order) for url, title, module, order in PAGES]
 
 
 def _build(module: str, document: Any, context: Any) -> None:

@@ -1,17 +1,24 @@
 """The map of one session, without a browser: what it says, shows and sends."""
 
+import gc
 import time
+import weakref
 
 import numpy as np
 import pytest
 from bokeh.document import Document
 from bokeh.util.hex import hexbin
+from fleetflow_ui import shell
 from fleetflow_ui.geo import View, mercator
 from fleetflow_ui.map.dots import MOST_DOTS, hexagons, scene, short
 from fleetflow_ui.map.filters import Choice
 from fleetflow_ui.map.ground import needed
+from fleetflow_ui.map.page import MapPage
 from fleetflow_ui.map.panel import motion
-from fleetflow_ui.map.trail import NO_LINE, joined
+from fleetflow_ui.map.trail import NO_LINE, READERS, joined
+
+from fleetflow.builtin.jobs.options import places_of
+from fleetflow.jobs.model import Job, Spec
 
 HOSTILE = "<script>x</script>"
 AMERICA = View(*mercator(20.0, -130.0), *mercator(55.0, -60.0), 1200, 800)
@@ -295,6 +302,30 @@ def test_scene_limits_what_it_draws(page):
     with page.fleet.lock:
         found = scene(page.fleet, AMERICA, np.ones(30, bool), most=10)
     assert len(found.crashed) == 10
+
+
+def test_a_session_that_ends_is_freed(context):
+    document = Document()
+    page = MapPage(document, context, shell.dress(document, context, "dashboard", "Map"))
+    look(page, record("A"), record("B", status="CRASHED"))
+    page.select(0)
+    gone = weakref.ref(page)
+    document.clear()
+    del page, document
+    # the archive is read beside the loop; that must have ended
+    READERS.submit(int).result(10)
+    gc.collect()
+    assert gone() is None
+
+
+def test_the_states_of_jobs_are_told_when_there_is_no_news(page, context):
+    job = Job(places_of(context.configuration).jobs / "trucks")
+    job.folder.mkdir(parents=True)
+    job.write(Spec("trucks", str(context.configuration.home)))
+    look(page, record("A"))
+    page.fleet.changed_at -= 300
+    page.update()
+    assert "Job trucks: interrupted" in page.said.text
 
 
 def test_a_document_is_built_by_the_hook(context):

@@ -5,6 +5,7 @@
 - `dots`: which vehicles a session is sent, as dots or as hexagons
 - `filters`: which vehicles are shown, chosen by counters that are buttons
 - `search`: finding a VIN
+- `notice`: what must be said over the map
 - `panel`: all about the selected vehicle
 - `trail`: where the selected vehicle came from
 - `ground`: the map's ground where no server offers tiles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,9 @@ class MapFigure:
             # above the built-in ground, which shows through wherever these do not load
             online = WMTSTileSource(url=settings.tiles_url, attribution=settings.tiles_attribution)
             self.plot.add_tile(online, level="image", name="online")
+        if ground is None:
+            # the ground comes as pictures (see `ground`), which tell nobody where they are from
+            self.plot.attribution = [ATTRIBUTION]
         return ground
 
     def _layers(self) -> None:
@@ -193,8 +197,11 @@ class MapFigure:
             ]
 
         self._dots = body(self.dots.source, "circle", 9, "vehicles", fill_color=kind)
-        self._crashed = body(self.crashed.source, "diamond", 17, "crashed")
-        self._cross = plot.scatter("x", "y", source=self.crashed.source, marker="x", size=6, line_width=2)
+        # a shape of its own, and no nose: where it was going does not matter any more
+        self._crashed = [
+            plot.scatter("x", "y", source=self.crashed.source, marker="square", angle=math.pi / 4)
+        ]
+        self._cross = plot.scatter("x", "y", source=self.crashed.source, marker="x", size=7, line_width=2)
         self._halo = plot.scatter("x", "y", source=self.chosen, marker="circle", size=34, fill_alpha=0.22)
         self._chosen = body(self.chosen, "circle", 14, "selected")
         for renderer in (*self._dots, *self._crashed, *self._chosen, self._hexes):
@@ -203,7 +210,7 @@ class MapFigure:
 
     def _tools(self) -> None:
         arguments = {"pointer": self.pointer, "tip": self.tip}
-        touched = [self._dots[1], self._crashed[1], self._chosen[1]]
+        touched = [self._dots[1], self._crashed[0], self._chosen[1]]
         wheel = WheelZoomTool(speed=1 / 500)
         pan = PanTool()
         tap = TapTool(renderers=[*touched, self._hexes], callback=CustomJS(args=arguments, code=TAP))
@@ -234,7 +241,7 @@ class MapFigure:
     def resize(self, zoom: float, hex_m: float | None) -> None:
         """Draw dots of a size that suits the zoom."""
         size = round(float(np.interp(zoom, [3, 5, 8, 11], [7, 9, 11, 14])), 1)
-        for renderers, factor in ((self._dots, 1.0), (self._crashed, 1.9), (self._chosen, 1.5)):
+        for renderers, factor in ((self._dots, 1.0), (self._crashed, 1.6), (self._chosen, 1.5)):
             for renderer in renderers:
                 if renderer.glyph.size != size * factor:
                     renderer.glyph.size = size * factor

@@ -68,7 +68,7 @@ class Ground:
 
 def needed(view: View) -> list[Tile]:
     """Return the tiles of the zoom whose pictures are next to their own size, from the middle outwards."""
-    z = min(MAX_ZOOM, max(MIN_ZOOM, round(view.zoom)))
+    z = min(MAX_ZOOM, max(MIN_ZOOM, math.ceil(view.zoom - 0.45)))
     side, last = WORLD_M / 2**z, 2**z - 1
 
     def index(metres: float) -> int:

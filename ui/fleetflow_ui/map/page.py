@@ -19,8 +19,9 @@ from fleetflow_ui.geo import View, around, centred, degrees, mercator
 from fleetflow_ui.map import trail
 from fleetflow_ui.map.dots import hex_size_m, scene
 from fleetflow_ui.map.figure import MapFigure
-from fleetflow_ui.map.filters import Choice, FilterBar
+from fleetflow_ui.map.filters import FilterBar
 from fleetflow_ui.map.ground import Ground
+from fleetflow_ui.map.notice import notice
 from fleetflow_ui.map.panel import Panel
 from fleetflow_ui.map.search import Search
 
@@ -127,7 +128,7 @@ class MapPage:
             self.fit()
         if self._selected is None and len(fleet) and (vin := self._frame.query.get("vin")):
             self._from_address(vin)
-        self._say(self.notice(fleet, now))
+        self._say(notice(self._context, self.filters.choice, now))
         self._follow()
         self.draw(now)
         if self._selected is not None:
@@ -174,31 +175,6 @@ class MapPage:
             self.map.chosen.data = mark
             x, y = trail.joined(self._archived, fleet.trail(slot))
             self.map.trail.data = {"x": x, "y": y}
-
-    def notice(self, fleet: Fleet, now: float) -> str:
-        """Return what must be said over the map, as HTML: why there are no vehicles, or none shown."""
-        if fleet.problem:
-            return words.note("The vehicles map cannot be read.", "bad", fleet.problem)
-        if not len(fleet):
-            return words.note(
-                "No vehicle yet.", "", "The map fills when a job runs: fleetflow run, or fleetflow demo."
-            )
-        quiet_s = now - fleet.changed_at
-        if quiet_s > max(30.0, 10 * self._context.settings.refresh_s):
-            rounded = quiet_s - quiet_s % 10
-            return words.note(
-                f"No news for {words.duration(rounded)}: has the job stopped?",
-                "warn",
-                "What you see is the last known state.",
-            )
-        choice = self.filters.choice
-        if choice and not self._any(choice, fleet, now):
-            return words.note("No vehicle is like what you chose.", "", "Choose less, or Show all.")
-        return ""
-
-    def _any(self, choice: Choice, fleet: Fleet, now: float) -> bool:
-        with fleet.lock:
-            return bool(choice.mask(fleet, now, self._stale_s).any())
 
     def _say(self, said: str) -> None:
         if self.said.text != said:
@@ -327,7 +303,7 @@ class MapPage:
     def _on_choice(self) -> None:
         now = time.time()
         self.draw(now)
-        self._say(self.notice(self.fleet, now))
+        self._say(notice(self._context, self.filters.choice, now))
 
     def _on_view(self, attr: str, old: Any, new: Any) -> None:
         if attr == "inner_height" and not self._measured:

@@ -1,0 +1,199 @@
+"""Make the pictures of the dashboard's pages for the docs, from a real run.
+
+    python ui/pictures.py                # into docs/pictures
+    python ui/pictures.py --into FOLDER --vehicles 60 --seconds 40
+
+Starts simulators for both sources, a job and the dashboard in a folder of its own, lets them run, and takes a
+picture of every page in the navigation, of the map in dark colours with a vehicle selected, and on a phone.
+Needs Playwright for Python and a Chromium; the picture of a page is named after its URL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from fleetflow import application, processes
+
+ROOT = Path(__file__).parent.parent
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-swiftshader",
+]
+DESK, PHONE = (1440, 900), (390, 844)
+PATIENCE_S = 120
+COLOURS = 256
+"""A palette makes a picture a third as large; of this method rare colours survive: one crash in hundreds."""
+
+
+class Run:
+    """Simulators, a job and the dashboard, in a folder that goes away."""
+
+    def __init__(self, home: Path, vehicles: int) -> None:
+        self.port, beta = free_port(), free_port()
+        self._home = home
+        self._parts: list[subprocess.Popen[bytes]] = []
+        self._log = (home / "log").open("wb")
+        off = os.environ.get("FLEETFLOW_PLUGINS_DISABLED", "")
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith("FLEETFLOW_")} | {
+            "FLEETFLOW_HOME": str(home),
+            "FLEETFLOW_BETA_URL": f"http://localhost:{beta}/pings",
+            "FLEETFLOW_PLUGINS_DISABLED": off,
+        }
+        common = ("--vehicles", str(vehicles // 2), "--acceleration", "4", "--interval", "2")
+        self._part("simulate", "alpha", "--dir", str(home / "data/alpha"), "--seed", "1", *common)
+        self._part("simulate", "beta", "--port", str(beta), "--seed", "2", *common)
+        self.call("submit", "--name", "trucks")
+        self._part("ui", "--port", str(self.port))
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-P", "-m", "fleetflow", "--log-level", "WARNING", *arguments]
+
+    def _part(self, *arguments: str) -> None:
+        self._parts.append(processes.start(self._command(*arguments), self.environment, self._log))
+
+    def call(self, *arguments: str) -> None:
+        """Run one command to its end."""
+        subprocess.run(
+            self._command(*arguments),
+            env=self.environment,
+            check=True,
+            timeout=PATIENCE_S,
+            stdout=self._log,
+            stderr=self._log,
+        )
+
+    def pages(self) -> list[str]:
+        """Return the URLs of all pages, in the order of the navigation."""
+        plugins, configuration = application.load(environment=self.environment)
+        pages: list[Any] = plugins.gather("fleetflow_pages", "page", lambda page: page.url, configuration)
+        return [page.url for page in sorted(pages, key=lambda page: (page.order, page.url))]
+
+    def crash(self) -> None:
+        """Mark two vehicles, so that the pictures show more than one colour."""
+        plugins, configuration = application.load(environment=self.environment)
+        vehicles = plugins.only("fleetflow_vehicles_map", "the vehicles map", "", configuration)
+        try:
+            found = [record["vin"] for record in vehicles.records()]
+            vehicles.update(found[len(found) // 3], {"status": "CRASHED", "note": "reported by its driver"})
+            vehicles.update(found[len(found) // 2], {"status": "STOLEN"})
+        finally:
+            vehicles.close()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the dashboard answers, then until there is something to see."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=5).close()
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+        time.sleep(seconds)
+
+    def stop(self) -> None:
+        """End everything."""
+        try:
+            self.call("cancel", "trucks")
+        finally:
+            processes.stop_all(self._parts, 10)
+            self._log.close()
+
+
+def free_port() -> int:
+    """Return a port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def picture(page: Any, file: Path) -> None:
+    """Save what a page shows, in few colours."""
+    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    image.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+        file, optimize=True
+    )
+    print(f"{file}: {file.stat().st_size // 1024} kB")
+
+
+def select_one(page: Any) -> None:
+    """Select a vehicle by searching for it."""
+    page.get_by_label("Find a vehicle by VIN").fill("1")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("Enter")
+    page.locator(".ff-panel").wait_for()
+    page.get_by_label("Find a vehicle by VIN").fill("")
+    page.get_by_role("button", name="Follow").click()
+
+
+def take_all(run: Run, into: Path, chromium: str) -> None:
+    """Take every picture."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only needed here
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+
+        def shoot(url: str, name: str, size: tuple[int, int], theme: str, act: Any = None) -> None:
+            context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme)
+            page = context.new_page()
+            page.set_default_timeout(PATIENCE_S * 1000)
+            page.goto(f"http://localhost:{run.port}/{url}")
+            page.wait_for_function("window.Bokeh?.documents?.length && Bokeh.documents[0].is_idle")
+            if act is not None:
+                act(page)
+            # tiles and charts come in after the page is idle
+            page.wait_for_timeout(6000)
+            picture(page, into / f"{name}.png")
+            context.close()
+
+        for url in run.pages():
+            shoot(url, url, DESK, "light")
+        shoot("dashboard", "dashboard-selected", DESK, "dark", select_one)
+        shoot("dashboard", "dashboard-phone", PHONE, "light", select_one)
+        browser.close()
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--into", type=Path, default=ROOT / "docs/pictures")
+    parser.add_argument("--vehicles", type=int, default=160)
+    parser.add_argument("--seconds", type=float, default=40, help="how long everything runs before")
+    options = parser.parse_args()
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        parser.error("there is no Chromium on this machine")
+    options.into.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home:
+        run = Run(Path(home), options.vehicles)
+        try:
+            run.wait(options.seconds)
+            run.crash()
+            take_all(run, options.into, chromium)
+        finally:
+            run.stop()
+
+
+if __name__ == "__main__":
+    main()
