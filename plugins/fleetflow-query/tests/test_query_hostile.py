@@ -225,10 +225,9 @@ def test_answer_with_too_many_rows_is_refused():
     assert asked.sql("select * from range(11)", limit=5).height == 5
 
 
-@pytest.mark.parametrize("nested", ["(" * 5000 + "true" + ")" * 5000, "not " * 5000 + "true"])
-def test_question_that_is_nested_too_deeply_is_refused(nested):
+def test_question_that_is_nested_too_deeply_is_refused():
     with pytest.raises(QueryError):
-        query(vehicle("a"), kind=DuckQuery).where(nested)
+        query(vehicle("a"), kind=DuckQuery).where("not " * 5000 + "true")
 
 
 def test_engine_is_closed_even_to_what_the_guard_would_let_pass(places, monkeypatch):
