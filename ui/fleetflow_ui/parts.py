@@ -94,8 +94,9 @@ def offer(chosen: Select, options: Iterable[str]) -> None:
 
 def columns(titles: Mapping[str, tuple[str, int]]) -> list[TableColumn]:
     """Return columns of plain text; `titles` are title and width by field."""
+    plain = StringFormatter()
     return [
-        TableColumn(field=field, title=title, width=width, sortable=False, formatter=StringFormatter())
+        TableColumn(field=field, title=title, width=width, sortable=False, formatter=plain)
         for field, (title, width) in titles.items()
     ]
 
