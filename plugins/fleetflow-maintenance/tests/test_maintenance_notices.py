@@ -272,19 +272,14 @@ def test_flow_does_not_wait_for_a_register_that_does_not_answer(monkeypatch, cap
         time.sleep(0.01)
 
 
-def test_watch_ends_with_its_last_user():
-    def threads():
-        return [thread for thread in threading.enumerate() if thread.name == "maintenance"]
-
+def test_watch_has_one_thread_that_ends_with_its_last_user():
+    before = set(threading.enumerate())
     watch = Watch(lambda: 0, lambda: {"A": []}, 30)
     watch.start()
     watch.start()
     assert list(watch.matches.by_vin) == ["A"]
-    before = threads()
-    assert len(before) >= 1
+    (thread,) = set(threading.enumerate()) - before
     del watch
     gc.collect()
-    deadline = time.monotonic() + 10
-    while len(threads()) >= len(before):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    thread.join(10)
+    assert not thread.is_alive()
