@@ -1,6 +1,7 @@
 """Who takes part, in the order in which they are shown."""
 
 from benchmarks.contestants.base import Contestant
+from benchmarks.contestants.jet import HazelcastJet
 from benchmarks.contestants.ours import Fleetflow
 from benchmarks.contestants.peers import (
     DuckDBScan,
@@ -26,6 +27,7 @@ def everyone(cores: int = 2) -> list[Contestant]:
         Pathway(workers=1),
         Pathway(workers=cores),
         FlinkSQL(workers=cores),
+        HazelcastJet(cores),
         DuckDBScan(cores),
         PolarsScan(cores),
     ]

@@ -14,6 +14,9 @@ from benchmarks.answers import COLUMNS, WrongAnswer
 from benchmarks.contestants.base import Command, Contestant, clean_environment
 from benchmarks.inputs import Input
 
+OPTIONAL = {"archive", "areas", "crash", "maintenance", "mileage", "speed"}
+"""Plugins that are off unless a work is about them: none of the peers does what they do."""
+
 
 class Fleetflow(Contestant):
     """`fleetflow run --once`; the answer is read from the vehicles map as any other program would read it."""
@@ -21,10 +24,11 @@ class Fleetflow(Contestant):
     kind = "ours"
     promise = "durable, exact, resumes"
 
-    def __init__(self, workers: int | None = None, processes: int = 1) -> None:
-        """`workers` None is the default of the command."""
+    def __init__(self, workers: int | None = None, processes: int = 1, **settings: object) -> None:
+        """`workers` None is the default of the command; `settings` are TABLE_KEY=value."""
         self._workers = workers
         self._processes = processes
+        self._settings = settings
         if workers is None and processes == 1:
             self.name = "fleetflow"
         elif processes > 1:
@@ -39,7 +43,7 @@ class Fleetflow(Contestant):
             argv += ["-w", str(self._workers)]
         if self._processes > 1:
             argv += ["-p", str(self._processes)]
-        return Command(argv, environment(folder, given.directory))
+        return Command(argv, environment(folder, given.directory, **self._settings))
 
     def answer(self, folder: Path) -> pl.DataFrame:
         """Return the vehicles map."""
@@ -62,7 +66,12 @@ class Fleetflow(Contestant):
 def environment(folder: Path, alpha: Path | str = "", beta: str = "", **settings: object) -> dict[str, str]:
     """Return the environment of a job whose home is `folder`; `settings` are TABLE_KEY=value."""
     installed = {entry.name for entry in importlib.metadata.entry_points(group="fleetflow")}
-    variables = {**clean_environment(), "FLEETFLOW_HOME": str(folder), "FLEETFLOW_ALPHA_DIR": str(alpha)}
+    variables = {
+        **clean_environment(),
+        "FLEETFLOW_HOME": str(folder),
+        "FLEETFLOW_ALPHA_DIR": str(alpha),
+        "FLEETFLOW_PLUGINS_DISABLED": " ".join(sorted(OPTIONAL & installed)),
+    }
     if "beta" in installed:
         variables["FLEETFLOW_BETA_URL"] = beta
     for key, value in settings.items():

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from benchmarks import inputs
+from benchmarks.contestants.base import PROGRAMS, Command
 from benchmarks.contestants.ours import Fleetflow
-from benchmarks.inputs import Shape
+from benchmarks.inputs import Input, Shape
 from benchmarks.results import Aim, Outcome
 from benchmarks.trials import Effort, Trial, compete
 from benchmarks.works.context import Context
@@ -22,8 +25,25 @@ SHAPES = {
     "one hot vehicle": replace(BASE, vehicles=1, files=1),
 }
 BACKLOG = replace(BASE, pings=20_000_000)
+SLOW = {
+    "files that take 0.2 ms a read": {"BENCHMARK_READ_S": "0.0002"},
+    "a store that takes 20 ms a write": {"BENCHMARK_COMMIT_S": "0.02"},
+}
 GROWN = ("base", "10 times the pings", "100 times the vehicles", "10,000 files")
 MOST_BYTES = 1.5 * 2**30
+
+
+class Slow(Fleetflow):
+    """fleetflow on files or a store that are slow, as `variables` say (see programs/slow)."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        super().__init__()
+        self._variables = {**variables, "PYTHONPATH": str(PROGRAMS / "slow")}
+
+    def command(self, python: str, given: Input, folder: Path) -> Command:
+        """Return the command of a backfill."""
+        command = super().command(python, given, folder)
+        return Command(command.argv, {**command.environment, **self._variables})
 
 
 def measure(context: Context) -> Outcome:
@@ -35,6 +55,11 @@ def measure(context: Context) -> Outcome:
         context.say(f"growth: {name}")
         given = inputs.make(shape, context.work)
         (found[name],) = compete([Fleetflow()], given, context.work, effort, context.say)
+    given = inputs.make(BASE, context.work)
+    for name, variables in SLOW.items():
+        context.say(f"growth: {name}")
+        slow = Slow(variables)
+        (found[name],) = compete([slow], given, context.work, effort, context.say)
     idle_s = statistics.median(found["nothing to read"].times) if found["nothing to read"].runs else 0.0
     rows = [_row(name, trial, idle_s) for name, trial in found.items()]
     return Outcome(
@@ -72,7 +97,7 @@ def _aims(found: dict[str, Trial], idle_s: float) -> list[Aim]:
             if name in rates:
                 ratio = rates[name] / rates["base"]
                 aims.append(Aim(f"{name}: within 25 % of the base", f"{ratio:.2f} of it", ratio >= 0.75))
-        for name in ("one huge file", "one hot vehicle"):
+        for name in ("one huge file", "one hot vehicle", *SLOW):
             if name in rates:
                 ratio = rates[name] / rates["base"]
                 aims.append(Aim(f"{name}: no worse than a factor of 3", f"{ratio:.2f} of it", ratio >= 1 / 3))
