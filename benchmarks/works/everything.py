@@ -38,7 +38,7 @@ def measure(context: Context) -> Outcome:
     return Outcome(
         "e",
         "Everything on",
-        f"{clean.pings:,} pings in {clean.files:,} files, then with {BAD:.0%} bad lines, every one of which the "
+        f"{clean.pings:,} pings in {clean.files:,} files, then with {BAD:.0%} bad lines, each of which the "
         f"quarantine must hold, then with all detectors ({', '.join(detectors) or 'none is installed'}), "
         f"then with {'the archive of all pings' if archive else 'no archive'} too",
         trials,

@@ -8,8 +8,8 @@ import os
 import sys
 import time
 
-read_s = float(os.environ.get("BENCHMARK_READ_S", 0))
-commit_s = float(os.environ.get("BENCHMARK_COMMIT_S", 0))
+read_s = float(os.environ.get("BENCHMARK_READ_S", "0"))
+commit_s = float(os.environ.get("BENCHMARK_COMMIT_S", "0"))
 
 if read_s:
     pread = os.pread
