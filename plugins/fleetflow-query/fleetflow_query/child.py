@@ -15,16 +15,19 @@ from fleetflow_query import messages
 from fleetflow_query.engine import Engine
 from fleetflow_query.errors import QueryError
 
-PAGES_OF_THREAD = 64 << 20
+STATM = Path("/proc/self/statm")
+THREAD_BYTES = 64 << 20
 """Address space that a thread may take without using it, and some air."""
 
 
 def limit(memory_mb: int, threads: int, cpu_s: int) -> None:
     """Let this process take only so much more memory, and only so much time of processors."""
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
-    # DuckDB's own limit is reached first by data; twice as much leaves room for the answer on its way out
-    most = pages * resource.getpagesize() + 2 * (memory_mb << 20) + (threads + 2) * PAGES_OF_THREAD
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    # elsewhere than on Linux addresses are not limited, and the clock has to do
+    if STATM.exists():
+        pages = int(STATM.read_text("ascii").split()[0])
+        # DuckDB's own limit is reached first by data; twice as much leaves room for the answer on its way out
+        most = pages * resource.getpagesize() + 2 * (memory_mb << 20) + (threads + 2) * THREAD_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # nothing is written to any file, whatever finds a way to open one

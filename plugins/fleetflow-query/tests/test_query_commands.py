@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import shlex
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -15,9 +17,11 @@ from query_kit import COLUMNS, vehicle
 
 from fleetflow import application, plugins
 from fleetflow.cli.main import cli
+from fleetflow.contracts.detector import Event
 from fleetflow.contracts.payload import Place, Reject
 from fleetflow.contracts.sink import ShardBatch
 from fleetflow.errors import FleetflowError
+from fleetflow.events.store import EventsStore
 from fleetflow.quarantine.store import QuarantineStore
 
 FRAME = {**COLUMNS, "source": pl.String(), "received_at": pl.Float64()}
@@ -143,3 +147,32 @@ def test_plugin_answers_every_hook_it_claims(home):
     asked = found.at_most_one("fleetflow_query", "answers", configuration)
     assert [record["vin"] for record in asked.where("latitude > 37")] == ["B"]
     asked.close()
+
+
+def documented():
+    text = (Path(__file__).parents[3] / "docs/how-to/query.md").read_text("utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("fleetflow ")]
+    assert len(lines) > 10
+    return lines
+
+
+@pytest.mark.parametrize("line", documented())
+def test_documented_commands_work(home, line):
+    words = shlex.split(line, comments=True)
+    words = words[: words.index(">")] if ">" in words else words
+    assert words[0] == "fleetflow"
+    # it ended with 0, which `run` holds
+    assert "error" not in run(*words[1:])
+
+
+def test_events_of_the_store_are_a_table(home):
+    store = EventsStore(home / "data/events")
+    data = {"city": "Austin"}
+    store.add(
+        [Event("e1", "A", 5.0, "crash", "critical", "CRASH", data, {"vin": "A"}, {"status": "CRASHED"})]
+    )
+    store.close()
+    statement = "select vin, data->>'city' as city, changes->>'status' as status from events"
+    (row,) = run("query", "--sql", statement, "--json").splitlines()
+    assert json.loads(row) == {"vin": "A", "city": "Austin", "status": "CRASHED"}
+    assert run("query", "vin in (select vin from events where kind = 'crash')").endswith("1 vehicle\n")
