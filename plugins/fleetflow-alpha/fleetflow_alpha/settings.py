@@ -17,7 +17,7 @@ class AlphaSettings(Settings):
         description="which file names to read (shell pattern; names that begin with a dot only if it does)",
     )
     shards: int = Field(
-        16,
+        8,
         ge=1,
         le=1024,
         description="number of partitions; stored data: never change it for a job with a recovery store",
