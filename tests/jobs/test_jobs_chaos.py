@@ -22,6 +22,7 @@ from fleetflow_simulate.beta import BetaService
 from fleetflow_vehicles.vehicles import Vehicles
 
 from fleetflow.jobs.model import Job
+from fleetflow.jobs.package import build
 from fleetflow.savepoints import savepoint
 
 SPEC = importlib.util.spec_from_file_location("chaos_kit", Path(__file__).with_name("fleet_kit.py"))
@@ -214,7 +215,7 @@ def test_whatever_is_killed_whenever_the_outcome_is_that_of_an_undisturbed_run(f
     packages = []
     for version in (1, 2):
         file = fleet.home / f"{version}.zip"
-        fleet.run("package", "-o", file, kit.kit.ping_wheel(fleet.home / "wheels", version))
+        build(file, [kit.kit.ping_wheel(fleet.home / "wheels", version)], None)
         packages.append(file)
     chaos = Chaos(fleet, chance, packages)
     chaos.send()

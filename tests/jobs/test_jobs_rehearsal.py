@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fleetflow.jobs.package import build
+
 SPEC = importlib.util.spec_from_file_location("rehearsal_kit", Path(__file__).with_name("fleet_kit.py"))
 kit = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(kit)
@@ -42,7 +44,7 @@ def packages(tmp_path_factory):
         ("strict", 2, STRICT),
     ):
         file = kit.kit.ping_wheel(fleet.home / "wheels", version, *change)
-        fleet.run("package", "-o", fleet.home / f"{name}.zip", file)
+        build(fleet.home / f"{name}.zip", [file], None)
         made[name] = fleet.home / f"{name}.zip"
     fleet.end()
     return made

@@ -5,7 +5,7 @@ import json
 import zipfile
 from pathlib import Path
 
-import pytest
+from fleetflow.jobs import package as packages
 
 SPEC = importlib.util.spec_from_file_location("jobs_kit", Path(__file__).with_name("conftest.py"))
 kit = importlib.util.module_from_spec(SPEC)
@@ -13,25 +13,9 @@ SPEC.loader.exec_module(kit)
 
 
 def package(world, name, *parts):
-    world.run("package", "-o", f"{name}.zip", *parts)
-    return world.home / f"{name}.zip"
-
-
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory):
-    """The packages of both versions of the ping schema, made once."""
-    world = kit.World(tmp_path_factory.mktemp("packages"))
-    return [package(world, str(n), kit.ping_wheel(world.home / "wheels", n)) for n in (1, 2)]
-
-
-@pytest.fixture
-def ping_1(packages):
-    return packages[0]
-
-
-@pytest.fixture
-def ping_2(packages):
-    return packages[1]
+    target = world.home / f"{name}.zip"
+    packages.build(target, parts, None)
+    return target
 
 
 def fake(world, name, old, new, version="2.0.0"):
@@ -43,48 +27,7 @@ def fake(world, name, old, new, version="2.0.0"):
     return package(world, name, file)
 
 
-def test_a_new_schema_from_a_savepoint_misses_nothing(world, ping_1, ping_2):
-    world.send(30)
-    world.run("submit", ping_1, "-n", "trucks", "-w", "1")
-    world.until_all_arrived()
-    assert world.json("list-jobs")[0]["schema"] == "ping 1"
-    world.run("save-snapshot", "-C", "trucks", "before")
-    assert all("obd_codes" not in record for record in world.vehicles().values())
-    world.send(30, codes=",P0300 P0420")
-    findings = world.json("check", "-s", "before", ping_2)
-    assert ("defaulted", "field obd_codes") in {(each["grade"], each["subject"]) for each in findings}
-    world.run("submit", ping_2, "-n", "trucks", "-s", "before", "-w", "1")
-    world.until_all_arrived()
-    codes = {vin: record.get("obd_codes") for vin, record in world.vehicles().items()}
-    assert codes["V00000"] is None
-    assert codes["V00059"] == ["P0300", "P0420"]
-    world.run("cancel", "trucks")
-
-
-def test_upgrade_and_rollback_keep_a_running_job_whole(world, ping_1, ping_2):
-    world.send(30)
-    world.run("submit", ping_1, "-n", "trucks", "-w", "1")
-    world.until_all_arrived()
-    done = world.json("upgrade", "trucks", ping_2, "--watch", "0")[0]
-    assert done["state"] == "running"
-    assert done["downtime_ms"] > 0
-    world.send(30, codes=",P0300")
-    world.until_all_arrived()
-    assert world.vehicles()["V00059"]["obd_codes"] == ["P0300"]
-    world.run("rollback", "trucks", "--watch", "0")
-    assert world.json("list-jobs")[0]["schema"] == "ping 1"
-    world.send(30)
-    world.until_all_arrived()
-    assert "never upgraded" in world.run("rollback", "trucks", code=1)
-    world.run("cancel", "trucks")
-
-
 UNDONE = {
-    "cannot be opened": (
-        'self.at = folder, folder / f"{name}.csv", name, at',
-        "self.at = 1 / 0, 0, 0, 0",
-        "ended with code",
-    ),
     "knows only a newer state": (
         '(position or {"at": 0})["at"])',
         '{"v": 9}["v"] and position["place"])',
@@ -166,8 +109,9 @@ def test_what_would_not_work_is_refused_with_the_job_still_running(world):
     world.run("cancel", "trucks")
 
 
-def test_jobs_with_two_versions_of_a_plugin_run_side_by_side(world, ping_1, ping_2):
-    for name, file in (("one", ping_1), ("two", ping_2)):
+def test_jobs_with_two_versions_of_a_plugin_run_side_by_side(world):
+    for number, name in enumerate(("one", "two"), start=1):
+        file = package(world, name, kit.ping_wheel(world.home / "wheels", number))
         (world.home / name).mkdir()
         world.run("--set", f"fake.dir={name}", "submit", file, "-n", name, "-w", "1")
     rows = {row["job"]: row["versions"]["fleetflow-ping"] for row in world.json("cluster")}
