@@ -88,14 +88,16 @@ class Run:
         pages: list[Any] = plugins.gather("fleetflow_pages", "page", lambda page: page.url, configuration)
         return [page.url for page in sorted(pages, key=lambda page: (page.order, page.url))]
 
-    def crash(self) -> None:
-        """Mark two vehicles, so that the pictures show more than one colour."""
+    def crash(self) -> str:
+        """Mark two vehicles, so that the pictures show more than one colour; returns one to select."""
         plugins, configuration = application.load(environment=self.environment)
         vehicles = plugins.only("fleetflow_vehicles_map", "the vehicles map", "", configuration)
         try:
-            found = [record["vin"] for record in vehicles.records()]
+            records = list(vehicles.records())
+            found = [record["vin"] for record in records]
             vehicles.update(found[len(found) // 3], {"status": "CRASHED", "note": "reported by its driver"})
             vehicles.update(found[len(found) // 2], {"status": "STOLEN"})
+            return next((record["vin"] for record in records if record.get("obd_codes")), str(found[0]))
         finally:
             vehicles.close()
 
@@ -137,9 +139,9 @@ def picture(page: Any, file: Path) -> None:
     print(f"{file}: {file.stat().st_size // 1024} kB")
 
 
-def select_one(page: Any) -> None:
+def select_one(page: Any, vin: str) -> None:
     """Select a vehicle by searching for it."""
-    page.get_by_label("Find a vehicle by VIN").fill("1")
+    page.get_by_label("Find a vehicle by VIN").fill(vin)
     page.get_by_role("option").first.wait_for()
     page.keyboard.press("Enter")
     page.locator(".ff-panel").wait_for()
@@ -147,7 +149,7 @@ def select_one(page: Any) -> None:
     page.get_by_role("button", name="Follow").click()
 
 
-def take_all(run: Run, into: Path, chromium: str) -> None:
+def take_all(run: Run, into: Path, chromium: str, vin: str) -> None:
     """Take every picture."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only needed here
 
@@ -167,10 +169,13 @@ def take_all(run: Run, into: Path, chromium: str) -> None:
             picture(page, into / f"{name}.png")
             context.close()
 
+        def select(page: Any) -> None:
+            select_one(page, vin)
+
         for url in run.pages():
             shoot(url, url, DESK, "light")
-        shoot("dashboard", "dashboard-selected", DESK, "dark", select_one)
-        shoot("dashboard", "dashboard-phone", PHONE, "light", select_one)
+        shoot("dashboard", "dashboard-selected", DESK, "dark", select)
+        shoot("dashboard", "dashboard-phone", PHONE, "light", select)
         browser.close()
 
 
@@ -189,8 +194,7 @@ def main() -> None:
         run = Run(Path(home), options.vehicles)
         try:
             run.wait(options.seconds)
-            run.crash()
-            take_all(run, options.into, chromium)
+            take_all(run, options.into, chromium, run.crash())
         finally:
             run.stop()
 

@@ -11,6 +11,8 @@ from fleetflow.errors import FleetflowError
 from fleetflow_ui.fleet import Fleet
 
 log = logging.getLogger(__name__)
+AT_ONCE = 4_000
+"""Records taken over while sessions wait: about 20 ms."""
 
 
 class FleetReader:
@@ -56,7 +58,7 @@ class FleetReader:
         """Take over what changed since the last look."""
         changes = vehicles.changed_since(self._revision)
         self._revision = changes.revision
-        if changes.records:
-            self.fleet.take(changes.records)
-        else:
+        for start in range(0, len(changes.records), AT_ONCE):
+            self.fleet.take(changes.records[start : start + AT_ONCE])
+        if not changes.records:
             self.fleet.say("")

@@ -1,5 +1,6 @@
 """The map of one session, without a browser: what it says, shows and sends."""
 
+import dataclasses
 import gc
 import time
 import weakref
@@ -16,6 +17,7 @@ from fleetflow_ui.map.ground import needed
 from fleetflow_ui.map.page import MapPage
 from fleetflow_ui.map.panel import motion
 from fleetflow_ui.map.trail import NO_LINE, READERS, joined
+from fleetflow_ui.settings import UiSettings
 
 from fleetflow.builtin.jobs.options import places_of
 from fleetflow.jobs.model import Job, Spec
@@ -302,6 +304,18 @@ def test_scene_limits_what_it_draws(page):
     with page.fleet.lock:
         found = scene(page.fleet, AMERICA, np.ones(30, bool), most=10)
     assert len(found.crashed) == 10
+
+
+def test_online_tiles_lie_above_the_built_in_ground_and_name_their_makers(context):
+    settings = UiSettings(tiles_url="http://localhost:9/{Z}/{X}/{Y}.png", tiles_attribution="somebody")
+    document = Document()
+    given = dataclasses.replace(context, settings=settings)
+    plot = MapPage(document, given, shell.dress(document, given, "dashboard", "Map")).map.plot
+    ground, online = plot.renderers[:2]
+    assert (ground.name, online.name) == ("ground", "online")
+    assert ground.level == online.level == "image"
+    assert online.tile_source.url == settings.tiles_url
+    assert online.tile_source.attribution == "somebody"
 
 
 def test_a_session_that_ends_is_freed(context):

@@ -198,10 +198,10 @@ class MapFigure:
 
         self._dots = body(self.dots.source, "circle", 9, "vehicles", fill_color=kind)
         # a shape of its own, and no nose: where it was going does not matter any more
-        self._crashed = [
-            plot.scatter("x", "y", source=self.crashed.source, marker="square", angle=math.pi / 4)
-        ]
-        self._cross = plot.scatter("x", "y", source=self.crashed.source, marker="x", size=7, line_width=2)
+        crashed = self.crashed.source
+        on_edge = plot.scatter("x", "y", source=crashed, marker="square", angle=math.pi / 4, name="crashed")
+        self._crashed = [on_edge]
+        self._cross = plot.scatter("x", "y", source=crashed, marker="x", size=7, line_width=2)
         self._halo = plot.scatter("x", "y", source=self.chosen, marker="circle", size=34, fill_alpha=0.22)
         self._chosen = body(self.chosen, "circle", 14, "selected")
         for renderer in (*self._dots, *self._crashed, *self._chosen, self._hexes):
