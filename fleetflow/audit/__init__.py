@@ -7,5 +7,7 @@
 - `derive`: counts, newest pings and rejects from the raw inputs alone
 - `compare`: the map, the quarantine and the ledger against what was derived
 - `verify`: all of this in the environment of a job
-- `apart`: running a flow with its outputs kept apart; `rehearsal` and `backfill` use it
+- `auditing`: an audit of a job at any time
+- `apart`: running a flow with its outputs kept apart; `taps`: what its outputs go to instead
+- `rehearsal`: another version on copies, compared with the one that runs
 """

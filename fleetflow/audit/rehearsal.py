@@ -34,6 +34,8 @@ KEY = ("source", "vin", "time", "sequence")
 EXTRA = ("source", "received_at", "schema_version")
 FOLDER = "rehearsals"
 LOOK_S = 0.2
+SECONDS = "seconds"
+"""The file of a run that says how long it read."""
 HISTORY_S = 10.0
 """How long the old version reads of the history."""
 
@@ -112,6 +114,9 @@ def _run(
     if code:
         lines = problem.splitlines()
         outcome["failed"] = next((line for line in reversed(lines) if line.strip()), f"exit code {code}")
+    elif (folder / SECONDS).is_file():
+        # without the time it took to load the plugins
+        outcome["seconds"] = round(float((folder / SECONDS).read_text("utf-8")), 3)
     outcome["records"] = sum(line["records"] for line in _rest(folder) if line["kind"] == "span")
     return outcome
 
@@ -170,7 +175,10 @@ def render(report: Mapping[str, Any]) -> str:
     ]
     if not records["before"]:
         lines.append("  there is nothing to be read: nothing could be compared")
-    lines.append(f"  seconds: {seconds['before']:g} before, {seconds['after']:g} after (with loading)")
+    speeds = [
+        f"{records[name] / max(seconds[name], 0.001):,.0f} records/s {name}" for name in ("before", "after")
+    ]
+    lines.append(f"  speed: {', '.join(speeds)}")
     for name, each in report["fields"].items():
         words = [f"{kind} in {each[kind]:,}" for kind in ("appears", "disappears", "differs") if each[kind]]
         if words:
