@@ -439,6 +439,27 @@ def test_compacting_sorts_by_vehicle_and_changes_nothing_else(tmp_path):
     assert sequences(tmp_path) == list(range(21))
 
 
+def test_compacting_gives_up_what_a_newer_log_has_and_nothing_else(tmp_path):
+    day = int(DAY)
+    lives = [[0, 1, 1, 2, day, day + 1], [1, 0, 1, 2, 3, day], [2, 2]]
+    for numbers in lives:
+        shard = sink(tmp_path).open("0000", None)
+        write(shard, pings(numbers))
+        state = shard.snapshot()
+        shard.close()
+    before = sequences(tmp_path)
+    assert before == [0, 1, 1, 2, 2, 3, day, day + 1]
+    compact(tmp_path, ArchiveSettings())
+    assert sequences(tmp_path) == before
+    days = [[file.day for file in log.files] for log in manifest.load(tmp_path / "shard=0000").logs]
+    assert days == [["2023-11-15"], ["2023-11-14", "2023-11-15"], ["2023-11-14"]]
+    shard = sink(tmp_path).open("0000", state)
+    write(shard, pings([4]))
+    shard.snapshot()
+    shard.close()
+    assert sequences(tmp_path) == [0, 1, 1, 2, 2, 3, 4, day, day + 1]
+
+
 class Crash(Exception):
     pass
 
