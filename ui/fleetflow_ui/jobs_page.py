@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -31,6 +31,7 @@ from fleetflow_ui.parts import (
     Act,
     Question,
     heading,
+    picking,
     put,
     scrolling,
     switch,
@@ -69,7 +70,7 @@ class JobsPage:
         self.empty = Div(name="empty", visible=False, sizing_mode="stretch_width")
         self.jobs = ColumnDataSource({name: [] for name in TITLES})
         self.jobs_table = table(self.jobs, TITLES, "jobs")
-        self.jobs.selected.on_change("indices", self._on_job)
+        self.picked_job = picking(self.jobs_table, self.jobs, "job", self._on_job)
         self.name = TextInput(
             title="Name of the savepoint", placeholder="job and time", width=220, name="savepoint-name"
         )
@@ -107,7 +108,7 @@ class JobsPage:
         )
         self.savepoints = ColumnDataSource({name: [] for name in SAVEPOINTS})
         self.savepoints_table = table(self.savepoints, SAVEPOINTS, "savepoints")
-        self.savepoints.selected.on_change("indices", self._on_savepoint)
+        self.picked_savepoint = picking(self.savepoints_table, self.savepoints, "name", self._on_savepoint)
         self.target = TextInput(
             title="Start the job", placeholder="name of the job", width=200, name="start-job"
         )
@@ -286,24 +287,23 @@ class JobsPage:
         for widget in (self.target, self.start, self.delete):
             widget.visible = bool(self.state.savepoints) and not self._context.settings.read_only
 
-    def _on_job(self, attr: str, old: Sequence[int], new: Sequence[int]) -> None:
-        names = list(self.jobs.data["job"])
-        if new and new[0] < len(names) and names[new[0]] != self._job:
-            self._job = str(names[new[0]])
-            self._frame.remember(job=self._job)
+    def _on_job(self, job: str) -> None:
+        if job != self._job:
+            self._job = job
+            self._frame.remember(job=job)
             self.question.close()
             self._version = -1
-            self._reader.want(self._job)
+            self._reader.want(job)
             self._reader.hurry()
             self.update()
 
-    def _on_savepoint(self, attr: str, old: Sequence[int], new: Sequence[int]) -> None:
+    def _on_savepoint(self, name: str) -> None:
+        self._savepoint = name
         names = list(self.savepoints.data["name"])
-        if new and new[0] < len(names):
-            self._savepoint = str(names[new[0]])
-            self.target.value = str(self.savepoints.data["job"][new[0]])
-            self.question.close()
-            self._enable()
+        if name in names:
+            self.target.value = str(self.savepoints.data["job"][names.index(name)])
+        self.question.close()
+        self._enable()
 
     def _on_verb(self, verb: Verb) -> None:
         shown = self.shown()

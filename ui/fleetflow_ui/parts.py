@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from bokeh.models import Column, ColumnDataSource, Row
+from bokeh.core.properties import String
+from bokeh.model import DataModel
+from bokeh.models import Column, ColumnDataSource, CustomJS, Row
 from bokeh.models.widgets import Button, DataTable, Div, Select, StringFormatter, TableColumn
 
 from fleetflow_ui import words
@@ -48,6 +50,10 @@ ASK_CSS = """
   flex-wrap: wrap; align-items: center; gap: 8px 12px; padding: 10px 14px; border: 1px solid var(--bad);
   border-radius: 12px; background: var(--surface);
 }
+"""
+PICK_JS = """
+const row = cb_obj.indices[0];
+if (row !== undefined && row < source.get_length()) picked.key = source.data["%s"][row];
 """
 Act = Callable[[str, Callable[[], str], Callable[[Outcome], None]], None]
 """Does what a reader wants: what in words, the work, and who is told the outcome."""
@@ -119,6 +125,23 @@ def table(
         stylesheets=[TABLE_CSS],
         **options,
     )
+
+
+class Picked(DataModel):
+    """The row that a reader picked, by its name: an index may mean another row when it arrives here."""
+
+    key = String(default="")
+
+
+def picking(shown: DataTable, source: ColumnDataSource, key: str, pick: Callable[[str], None]) -> Picked:
+    """Call `pick` with what stands in column `key` of the row that is selected in the browser."""
+    picked = Picked()
+    shown.tags = [picked]
+    source.selected.js_on_change(
+        "indices", CustomJS(args={"source": source, "picked": picked}, code=PICK_JS % key)
+    )
+    picked.on_change("key", lambda attr, old, new: pick(str(new)))
+    return picked
 
 
 def scrolling(shown: DataTable) -> Column:

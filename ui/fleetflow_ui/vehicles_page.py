@@ -17,8 +17,6 @@ from bokeh.models.widgets import (
     CheckboxGroup,
     DataTable,
     Div,
-    StringFormatter,
-    TableColumn,
     TextInput,
     Toggle,
 )
@@ -27,7 +25,7 @@ from fleetflow.contracts.vehicles import Record
 from fleetflow_ui import export, words
 from fleetflow_ui.background import Ask, asker, in_words
 from fleetflow_ui.context import Context
-from fleetflow_ui.parts import TABLE_CSS, offer, put, select
+from fleetflow_ui.parts import TABLE_CSS, columns, offer, picking, put, select
 from fleetflow_ui.shell import Frame, dress
 from fleetflow_ui.vehicle_rows import (
     COLUMNS,
@@ -106,6 +104,7 @@ class Found:
     vins: list[str]
     fields: list[str]
     version: int
+    order: tuple[str, bool] = ("vin", False)
     problem: str = ""
     hint: str = ""
 
@@ -116,13 +115,13 @@ class VehiclesPage:
     def __init__(self, context: Context, frame: Frame, ask: Ask, questions: Questions) -> None:
         self._context, self._frame, self._ask, self._questions = context, frame, ask, questions
         asked = frame.query
-        columns = tuple(name for name in asked.get("columns", "").split(",") if name) or COLUMNS
+        fields = tuple(name for name in asked.get("columns", "").split(",") if name) or COLUMNS
         self.choice = Choice(
             asked.get("q", ""),
             asked.get("where", ""),
             asked.get("sort", "vin"),
             asked.get("desc") == "1",
-            columns,
+            fields,
         )
         self._page = max(0, int(asked["page"]) - 1) if asked.get("page", "").isdigit() else 0
         self._vin = asked.get("vin", "")
@@ -203,7 +202,7 @@ class VehiclesPage:
         self.choose.on_change("active", lambda attr, old, new: self.columns.update(visible=new))
         self.back.on_click(lambda: self._turn_to(self._page - 1))
         self.on.on_click(lambda: self._turn_to(self._page + 1))
-        self.source.selected.on_change("indices", self._on_select)
+        self.picked = picking(self.table, self.source, "vin", self._on_pick)
 
     def sorting(self) -> CustomJS:
         """Return the script that orders by a column when its head is clicked."""
@@ -256,14 +255,13 @@ class VehiclesPage:
 
         def work() -> Found:
             version, records = context.reader.fleet.version, all_records(context)
-            fields = fields_of(records) or list(COLUMNS)
+            fields, order = fields_of(records) or list(COLUMNS), (choice.sort, choice.descending)
             try:
-                return Found(
-                    [str(each["vin"]) for each in chosen(records, choice, questions)], fields, version
-                )
+                vins = [str(each["vin"]) for each in chosen(records, choice, questions)]
+                return Found(vins, fields, version, order)
             except Exception as error:
                 message, hint = in_words(error)
-                return Found([], fields, version, message, hint)
+                return Found([], fields, version, order, message, hint)
 
         self._ask(work, self._arrived)
 
@@ -299,32 +297,14 @@ class VehiclesPage:
         first = self._page * ROWS
         vins = found.vins[first : first + ROWS]
         records = [self._context.reader.fleet.record(vin) or {"vin": vin} for vin in vins]
-        titles = [TITLES.get(name, name) for name in choice.columns]
-        arrow = " ▼" if choice.descending else " ▲"
-        heads = [
-            title + (arrow if name == choice.sort else "")
-            for name, title in zip(choice.columns, titles, strict=True)
-        ]
-        if [(each.field, each.title) for each in self.table.columns] != list(
-            zip(choice.columns, heads, strict=True)
-        ):
-            self.table.columns = [
-                TableColumn(
-                    field=name,
-                    title=head,
-                    width=WIDTHS.get(name, 110),
-                    sortable=False,
-                    formatter=StringFormatter(),
-                )
-                for name, head in zip(choice.columns, heads, strict=True)
-            ]
-            self.table.min_width = sum(WIDTHS.get(name, 110) for name in choice.columns)
         data = {
             name: [cell(name, record.get(name)) for record in records]
             for name in dict.fromkeys((*choice.columns, "vin"))
         }
+        # before the columns: a table that is just being drawn anew misses the change
         if data != dict(self.source.data):
             self.source.data = data
+        self._head(choice.columns)
         indices = [vins.index(self._vin)] if self._vin in vins else []
         if list(self.source.selected.indices) != indices:
             self.source.selected.indices = indices
@@ -340,6 +320,19 @@ class VehiclesPage:
             for kind in ("csv", "json")
         )
         put(self.downloads, f'<span class="ff-soft">Export</span> <span class="links">{links}</span>')
+
+    def _head(self, fields: tuple[str, ...]) -> None:
+        field, descending = self._found.order
+        arrow = " ▼" if descending else " ▲"
+        titles = {
+            name: (TITLES.get(name, name) + (arrow if name == field else ""), WIDTHS.get(name, 110))
+            for name in fields
+        }
+        if [(each.field, each.title) for each in self.table.columns] != [
+            (name, title) for name, (title, _) in titles.items()
+        ]:
+            self.table.columns = columns(titles)
+            self.table.min_width = sum(width for _, width in titles.values())
 
     def _say(self) -> None:
         fleet, found = self._context.reader.fleet, self._found
@@ -360,11 +353,10 @@ class VehiclesPage:
         put(self.empty, empty)
         self.bar.visible = self.body.visible = not empty
 
-    def _on_select(self, attr: str, old: list[int], new: list[int]) -> None:
-        if new and new[0] < len(self.source.data["vin"]):
-            self._vin = str(self.source.data["vin"][new[0]])
-            self._remember()
-            self._show_record()
+    def _on_pick(self, vin: str) -> None:
+        self._vin = vin
+        self._remember()
+        self._show_record()
 
     def _show_record(self) -> None:
         record = self._context.reader.fleet.record(self._vin) if self._vin else None

@@ -169,7 +169,7 @@ def test_values_change_at_once_and_rows_keep_their_places(page, fleet, vehicles)
     page.sort.value = "time"
     page.turn.active = True
     first = list(page.source.data["vin"])
-    page.source.selected.indices = [3]
+    page.picked.key = first[3]
     vehicles.changes.append(
         [record(249, time=1_800_000_000.0, status="CRASHED"), record(0, time=1_900_000_000.0)]
     )

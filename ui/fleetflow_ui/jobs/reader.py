@@ -80,7 +80,8 @@ class Meter:
 def _rates(source: SourceView, before: Counts, passed: float) -> dict[str, Any]:
     # after a crash the account goes back to the last snapshot: no negative rates
     def rate(name: str) -> float:
-        return max(0.0, (getattr(source.counts, name) - getattr(before, name)) / passed)
+        more: float = getattr(source.counts, name) - getattr(before, name)
+        return max(0.0, more / passed)
 
     return {
         "rate": rate("read"),
