@@ -83,7 +83,8 @@ class Feeder(threading.Thread):
     def end(self) -> None:
         """Stop appending."""
         self._over.set()
-        self.join()
+        if self.is_alive():
+            self.join()
 
 
 def fill(folder: Path, vehicles: int) -> None:

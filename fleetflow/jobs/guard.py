@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import sqlite3
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,10 +15,14 @@ from pathlib import Path
 from fleetflow.audit import moment
 from fleetflow.audit.moment import Moment
 from fleetflow.contracts.sink import Counts
+from fleetflow.errors import FleetflowError
 from fleetflow.jobs.model import DeadlineError, FailedError, Job
 from fleetflow.jobs.running import LOOK_S
 from fleetflow.ledger.reader import Ledger
 
+log = logging.getLogger(__name__)
+
+FIRST_S = 0.02
 FEWEST = 10
 """Of fewer records no share of rejects is told."""
 TAIL_BYTES = 1 << 20
@@ -50,6 +57,8 @@ class Watched:
     settled_at: float | None = None
     first_at: float | None = None
     errors_before: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+    """Set when the first record is no longer waited for."""
 
     @property
     def pause_ms(self) -> int | None:
@@ -64,13 +73,27 @@ class Watched:
             self.moments.append(moment.take(self.ledger))
 
     def look(self) -> Mapping[str, Counts]:
-        """Return the account now, and take note of the first record after the change."""
-        if self.ledger is None or not self.moments:
-            return {}
-        counts = self.ledger.counts()
-        if self.first_at is None and _read(counts) > _read(self.moments[0].counts):
-            self.first_at = time.time()
-        return counts
+        """Return the account now."""
+        return {} if self.ledger is None else self.ledger.counts()
+
+    def wait_for_first(self, folder: Path) -> None:
+        """Look from now on, in a thread of its own, for the first record after the change."""
+        read = _read(self.moments[0].counts)
+
+        def look() -> None:
+            ledger = Ledger(folder)
+            try:
+                while not self.over.wait(FIRST_S):
+                    if _read(ledger.counts()) > read:
+                        self.first_at = time.time()
+                        return
+            # a figure of the certificate must not end what it is about
+            except (FleetflowError, sqlite3.Error):
+                log.debug("the first record cannot be waited for", exc_info=True)
+            finally:
+                ledger.close()
+
+        threading.Thread(target=look, name="fleetflow-first", daemon=True).start()
 
 
 def before(folder: Path | None, job: Job) -> Watched:
@@ -78,8 +101,9 @@ def before(folder: Path | None, job: Job) -> Watched:
     ledger = None if folder is None else Ledger(folder)
     watched = Watched(ledger, errors_before=errors(job.log, time.time() - BASELINE_S, time.time()))
     watched.note()
-    if ledger is not None:
+    if ledger is not None and folder is not None:
         watched.settled_at = max((updated for _, updated in ledger.newest().values()), default=None)
+        watched.wait_for_first(folder)
     return watched
 
 

@@ -206,6 +206,7 @@ def _certify(
         log.exception("the certificate of %s could not be written", job.name)
         return None
     finally:
+        watched.over.set()
         watched.ledger.close()
 
 
