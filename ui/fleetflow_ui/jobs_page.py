@@ -161,6 +161,8 @@ class JobsPage:
         )
         self._lines: Any = plot.multi_line("xs", "ys", source=self.rates, line_color="colour", line_width=2)
         plot.xgrid.visible = False
+        ticker: Any = plot.xaxis[0].ticker
+        ticker.desired_num_ticks = 5
         look: dict[str, Any] = {
             "orientation": "horizontal",
             "border_line_color": None,

@@ -112,7 +112,7 @@ def table(
 ) -> DataTable:
     """Return a table of plain text; whoever fills `source` orders it."""
     options: dict[str, Any] = {"height": 3 * ROW_HEIGHT, "sizing_mode": "stretch_width", **more}
-    return DataTable(
+    shown = DataTable(
         name=name,
         source=source,
         columns=columns(titles),
@@ -125,6 +125,13 @@ def table(
         stylesheets=[TABLE_CSS],
         **options,
     )
+    redrawing(shown, source)
+    return shown
+
+
+def redrawing(shown: DataTable, source: ColumnDataSource) -> None:
+    """Let a table show new data also when it has as many rows as before: Bokeh 3.9 does not by itself."""
+    source.js_on_change("data", CustomJS(args={"table": shown}, code="table.view.change.emit()"))
 
 
 class Picked(DataModel):

@@ -186,6 +186,8 @@ class QualityPage:
             )
         )
         plot.xgrid.visible = False
+        ticker: Any = plot.xaxis[0].ticker
+        ticker.desired_num_ticks = 5
         plot.legend[0].update(orientation="horizontal", border_line_color=None, margin=0, padding=0)
         self._plot = plot
         plot.add_layout(plot.legend[0], "above")

@@ -240,6 +240,8 @@ def navigation(context: Context, page_url: str) -> str:
     for page in context.pages:
         mark = ' aria-current="page"' if page.url == page_url else ""
         links.append(f'<a href="{words.text(quote(page.url))}"{mark}>{words.text(page.title)}</a>')
+    if context.settings.password.get_secret_value() or context.settings.token.get_secret_value():
+        links.append('<a href="logout">Sign out</a>')
     return "".join(links)
 
 

@@ -25,7 +25,7 @@ from fleetflow.contracts.vehicles import Record
 from fleetflow_ui import export, words
 from fleetflow_ui.background import Ask, asker, in_words
 from fleetflow_ui.context import Context
-from fleetflow_ui.parts import TABLE_CSS, columns, offer, picking, put, select
+from fleetflow_ui.parts import TABLE_CSS, columns, offer, picking, put, redrawing, select
 from fleetflow_ui.shell import Frame, dress
 from fleetflow_ui.vehicle_rows import (
     COLUMNS,
@@ -202,6 +202,7 @@ class VehiclesPage:
         self.choose.on_change("active", lambda attr, old, new: self.columns.update(visible=new))
         self.back.on_click(lambda: self._turn_to(self._page - 1))
         self.on.on_click(lambda: self._turn_to(self._page + 1))
+        redrawing(self.table, self.source)
         self.picked = picking(self.table, self.source, "vin", self._on_pick)
 
     def sorting(self) -> CustomJS:

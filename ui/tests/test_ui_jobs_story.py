@@ -8,6 +8,7 @@ import pytest
 
 HOSTILE = "<script>document.title='gone'</script>"
 PASSWORD = "open sesame"
+TOP_ROW = '.slick-row[style*="top:0px"], .slick-row[style*="top: 0px"]'
 NARROW = "document.querySelector('main').scrollWidth <= innerWidth"
 
 
@@ -50,6 +51,15 @@ def test_vehicles_are_searched_paged_ordered_selected_and_exported(tab, trucks, 
         page.locator(".slick-header-column", has_text="latitude ▲").wait_for()
         page.locator(".slick-header-column", has_text="latitude").click()
         page.locator(".slick-header-column", has_text="latitude ▼").wait_for()
+        page.locator(TOP_ROW, has_text="V019").wait_for()
+        page.locator(".slick-header-column", has_text="time").click()
+        page.locator(TOP_ROW, has_text="V010").wait_for()
+        page.get_by_role("button", name="↓").click()
+        page.locator(TOP_ROW, has_text="V019").wait_for()
+        page.locator(".slick-header-column", has_text="latitude").click()
+        page.locator(TOP_ROW, has_text="V010").wait_for()
+        page.get_by_role("button", name="↑").click()
+        page.locator(TOP_ROW, has_text="V019").wait_for()
         page.locator(".slick-row", has_text="V017").click()
         page.get_by_label("Record as JSON").filter(has_text='"vin": "V017"').wait_for()
         with page.expect_download() as download:
