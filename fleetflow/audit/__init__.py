@@ -1,6 +1,7 @@
 """Showing that nothing was missed: certificates of what was read, and their verification.
 
 - `moment`: what the ledger says at one moment
+- `positions`: how far the sources had come, as a recovery store has it
 - `continuity`: stretches that were read, gaps between them, and whether they are explained
 - `certificate`: the report of an upgrade, or of a job at any time; `text`: the same for people
 - `bounded`: reading the raw inputs again, up to where a job has come

@@ -11,10 +11,10 @@ from typing import Any
 
 from fleetflow.audit import certificate, moment
 from fleetflow.audit.certificate import Change
+from fleetflow.audit.positions import described
 from fleetflow.errors import FleetflowError, StoreError
 from fleetflow.ledger.reader import Ledger
 from fleetflow.recovery import StoreLock
-from fleetflow.savepoints import savepoint, store
 
 
 def audit(
@@ -35,12 +35,7 @@ def audit(
         now = moment.take(reader)
     finally:
         reader.close()
-    positions: dict[str, Mapping[str, Any]] = {}
-    if (recovery / store.FILE).is_file():
-        with store.reading(recovery / store.FILE) as connection:
-            states = savepoint.summaries(connection)
-        positions = {k: v for k, v in states.items() if k.partition(".")[2].startswith("read_")}
-    change = Change("audit", name, description, description, "", positions, started_from)
+    change = Change("audit", name, description, description, "", described(recovery), started_from)
     return certificate.compose(change, [now])
 
 

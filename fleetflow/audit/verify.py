@@ -22,13 +22,13 @@ from fleetflow.audit.compare import Problem, Unverifiable
 from fleetflow.audit.continuity import SCATTERED
 from fleetflow.audit.derive import Bound, Derived, Deriver, Place
 from fleetflow.audit.moment import Key, Moment
+from fleetflow.audit.positions import positions
 from fleetflow.config import Configuration
 from fleetflow.contracts.source import Source
 from fleetflow.errors import FleetflowError, PluginError
 from fleetflow.ledger.reader import Ledger
 from fleetflow.plugins import Plugins
 from fleetflow.quarantine.store import QuarantineReader, Selection
-from fleetflow.savepoints import plain, store
 
 SHOWN = 1000
 PATIENCE_S = 20.0
@@ -37,8 +37,6 @@ ATTEMPTS = 3
 LOOK_S = 0.2
 QUIET_LOOKS = 5
 """Looks at an account that did not move, after which what does not add up will not add up by itself."""
-Positions = dict[tuple[str, str], Any]
-"""Source and partition to stored position."""
 
 
 @dataclass
@@ -70,7 +68,7 @@ class Verification:
         """Read, derive and compare; returns plain JSON data."""
         began = time.monotonic()
         then = self._moment()
-        positions = positions_in(self._recovery)
+        known = positions(self._recovery)
         rejected = self._rejected()
         schema = self._plugins.only("fleetflow_schema", "the ping schema", "", self._configuration)
         rules: list[Any] = self._plugins.gather(
@@ -85,7 +83,7 @@ class Verification:
         for source in sources:
             for partition in source.partitions():
                 self._partition(
-                    deriver, derived, source, partition, positions.get((source.name, partition)), then
+                    deriver, derived, source, partition, known.get((source.name, partition)), then
                 )
         self._compare_ledger(derived, then)
         self._compare_rejects(derived)
@@ -316,19 +314,6 @@ class Verification:
             "not from these inputs": len(outcome.extra),
             "wrong": len(suspects),
         }
-
-
-def positions_in(recovery: Path) -> Positions:
-    """Return the stored position of each partition; nothing is unpickled but plain data."""
-    found: Positions = {}
-    if not (recovery / store.FILE).is_file():
-        return found
-    with store.reading(recovery / store.FILE) as connection:
-        for step, key, data in store.states(connection):
-            name = step.partition(".")[2]
-            if name.startswith("read_"):
-                found[name.removeprefix("read_"), key] = plain.loads(data)
-    return found
 
 
 def _resources(position: Any) -> list[str]:

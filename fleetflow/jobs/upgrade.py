@@ -14,6 +14,7 @@ from typing import Any
 from fleetflow.audit import certificate
 from fleetflow.audit.certificate import Change
 from fleetflow.audit.moment import ledger_folder
+from fleetflow.audit.positions import described
 from fleetflow.errors import FleetflowError
 from fleetflow.jobs import guard
 from fleetflow.jobs.admission import asked, install, refuse
@@ -194,7 +195,7 @@ def _certify(
             old.description,
             spec.description,
             taken.name,
-            positions_of(taken.states),
+            described(taken.folder),
             old.started_from,
             downtime_ms,
             watched.pause_ms,
@@ -208,11 +209,6 @@ def _certify(
     finally:
         watched.over.set()
         watched.ledger.close()
-
-
-def positions_of(states: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return, of the stored states, the summaries of the sources' positions."""
-    return {step: keys for step, keys in states.items() if step.partition(".")[2].startswith("read_")}
 
 
 def _release(spec: Spec) -> dict[str, Any]:

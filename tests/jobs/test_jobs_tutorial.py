@@ -102,6 +102,10 @@ def test_a_new_field_comes_into_a_running_job_and_not_one_ping_is_missed(fleet):
     assert upgrade["versions"]["after"]["schema"]["version"] == 1
     assert rollback["sources"]["beta"]["partitions"]["beta-0"][fleet.service.url]["before"][0]["end"] == 63
 
+    # what the savepoint between the versions has is what the ledger had read by then
+    stored = rollback["positions"]["fleetflow.read_beta"]["beta-0"]["position"]["urls"]
+    assert stored[fleet.service.url]["since"] == 62
+
     fleet.run("cancel", "trucks")
     assert "starts from the beginning" in warning(fleet, two)
     # the secret is in job.json, which only its user can read, and nowhere else
