@@ -6,7 +6,6 @@
 - `grid`: where there may be an area at all
 - `index`: which positions lie in which areas
 - `file`: the areas as they are now, in a file that may change
-- `fixes`: a batch of pings as columns of numbers, grouped by vehicle
 - `detector`: tells when a vehicle enters or leaves
 - `commands`: `fleetflow areas`
 - `plugin`: the hooks

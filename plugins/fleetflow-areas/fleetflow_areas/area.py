@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import shapely
 
 from fleetflow.errors import FleetflowError
+from fleetflow.motion.sphere import EARTH_RADIUS_M
 
-EARTH_RADIUS_M = 6_371_008.8
-"""The mean radius of the earth, (2a + b) / 3 of the ellipsoid GRS 80: H. Moritz, Geodetic Reference System
-1980, Journal of Geodesy 74 (2000)."""
 MOST_RADIUS_M = math.pi * EARTH_RADIUS_M
 
 

@@ -9,7 +9,6 @@ with its next ping.
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,9 +16,10 @@ import numpy as np
 import polars as pl
 
 from fleetflow.contracts.detector import Event
+from fleetflow.motion.fixes import Fixes, Numbering, fixes_of, newest_before
+from fleetflow.motion.runs import Booleans, Integers, ends, groups, grown, spread
+from fleetflow.motion.tables import packed, unpacked
 from fleetflow_areas.file import AreasFile
-from fleetflow_areas.fixes import TIME_BITS, TIME_MASK, Fixes, Numbering, fixes_of, groups, grown, sizes
-from fleetflow_areas.grid import Integers
 from fleetflow_areas.index import Areas
 
 STATE_VERSION = 1
@@ -81,9 +81,8 @@ class AreasShard:
         now = np.sort((step[position] << CODE_BITS) | self._code_of[area])
         owner, before = self._stored(each)
         every = np.concatenate([(start[owner] << CODE_BITS) | (before & CODE_MASK), now])
-        ends = first + sizes(first, len(rows)) - 1
         last = np.zeros(len(rows) + len(first) + 1, np.bool_)
-        last[step[ends]] = True
+        last[step[ends(first, len(rows))]] = True
         due = every[~last[every >> CODE_BITS]] + NEXT
         entered = now[~np.isin(now, due, assume_unique=True)]
         left = due[~np.isin(due, now, assume_unique=True)]
@@ -110,24 +109,16 @@ class AreasShard:
 
     def _fresh(self, fixes: Fixes) -> Integers:
         """Return the rows whose time is later than all before of their vehicle."""
-        stored = self._newest[fixes.vehicles]
-        # the group in the high bits makes the running maximum start anew with each vehicle
-        running = np.maximum.accumulate((fixes.group << TIME_BITS) | fixes.time) & TIME_MASK
-        before = np.empty_like(running)
-        before[1:] = running[:-1]
-        before[fixes.first] = NEVER
-        fresh = fixes.time > np.maximum(before, stored[fixes.group])
-        ends = fixes.first + sizes(fixes.first, len(running)) - 1
-        self._newest[fixes.vehicles] = np.maximum(stored, running[ends])
-        return np.flatnonzero(fresh)
+        before, newest = newest_before(fixes, self._newest[fixes.vehicles], NEVER)
+        self._newest[fixes.vehicles] = newest
+        return np.flatnonzero(fixes.time > before)
 
     def _stored(self, vehicles: Integers) -> tuple[Integers, Integers]:
         """Return what vehicles are in, as keys, and for each the number of its vehicle among those given."""
         begin = np.searchsorted(self._inside, vehicles << CODE_BITS)
         count = np.searchsorted(self._inside, (vehicles + 1) << CODE_BITS) - begin
         owner = np.repeat(np.arange(len(vehicles)), count)
-        at = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(begin, count)
-        return owner, self._inside[at]
+        return owner, self._inside[spread(begin, count)]
 
     def _store(
         self,
@@ -138,7 +129,7 @@ class AreasShard:
         group: Integers,
         now: Integers,
         row_of: Integers,
-        last: np.ndarray[Any, np.dtype[np.bool_]],
+        last: Booleans,
     ) -> None:
         """Replace what the changed vehicles are in by what they are in at their last ping."""
         old = before[np.isin(owner, changed)]
@@ -214,23 +205,13 @@ class AreasShard:
         return {
             "v": STATE_VERSION,
             "areas": [self._named[code] for code in codes.tolist()],
-            "vehicles": _packed(vehicles),
-            "inside": _packed(inside),
+            "vehicles": packed(vehicles),
+            "inside": packed(inside),
         }
 
     def _load(self, state: Mapping[str, Any]) -> None:
-        vehicles, inside = _unpacked(state["vehicles"]), _unpacked(state["inside"])
+        vehicles, inside = unpacked(state["vehicles"]), unpacked(state["inside"])
         self._numbering = Numbering(vehicles["vin"].to_list())
         self._newest = vehicles["newest"].to_numpy().copy()
         codes = np.array([self._code(area, name) for area, name in state["areas"]], np.int64)
         self._inside = np.sort((inside["vehicle"].to_numpy() << CODE_BITS) | codes[inside["area"].to_numpy()])
-
-
-def _packed(frame: pl.DataFrame) -> bytes:
-    stream = io.BytesIO()
-    frame.write_ipc_stream(stream, compression="zstd")
-    return stream.getvalue()
-
-
-def _unpacked(data: bytes) -> pl.DataFrame:
-    return pl.read_ipc_stream(io.BytesIO(data))

@@ -8,16 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 import shapely
 
-from fleetflow_areas.area import EARTH_RADIUS_M, Area
-from fleetflow_areas.grid import Floats, Grid, Integers
+from fleetflow.motion.runs import Floats, Integers
+from fleetflow.motion.sphere import haversine, metres
+from fleetflow_areas.area import Area
+from fleetflow_areas.grid import Grid
 
 
 class Areas:
     """Some areas, with a tree over the boxes of their parts: thousands of them cost little more than one.
 
-    Circles are decided by great-circle distance to the centre, by the haversine formula (R. W. Sinnott,
-    Virtues of the Haversine, Sky and Telescope 68, 1984); polygons in the plane of longitude and latitude,
-    where RFC 7946 has their edges straight. Borders belong to the area.
+    Circles are decided by great-circle distance to the centre; polygons in the plane of longitude and
+    latitude, where RFC 7946 has their edges straight. Borders belong to the area.
     """
 
     def __init__(self, areas: Sequence[Area]) -> None:
@@ -66,16 +67,6 @@ class Areas:
             inside[flat] = shapely.intersects_xy(self._shapes[of], longitude[at], latitude[at])
         round_ = np.flatnonzero(self._circle[part])
         at, of = position[round_], part[round_]
-        inside[round_] = self._radius_m[of] >= _distance_m(
-            latitude[at], longitude[at], self._latitude[of], self._longitude[of]
-        )
+        squared = haversine(latitude[at], longitude[at], self._latitude[of], self._longitude[of])
+        inside[round_] = self._radius_m[of] >= metres(squared)
         return near[position[inside]], self._owner[part[inside]]
-
-
-def _distance_m(latitude: Floats, longitude: Floats, to_latitude: Floats, to_longitude: Floats) -> Floats:
-    phi, to_phi = np.radians(latitude), np.radians(to_latitude)
-    across = np.sin((to_phi - phi) / 2)
-    along = np.sin(np.radians(to_longitude - longitude) / 2)
-    chord = across * across + np.cos(phi) * np.cos(to_phi) * along * along
-    metres: Floats = 2 * EARTH_RADIUS_M * np.arcsin(np.sqrt(np.clip(chord, 0, 1)))
-    return metres

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-EARTH_RADIUS_KM = 6371.0088
-"""The mean radius R1 of the GRS 80 ellipsoid (H. Moritz, Geodetic Reference System 1980)."""
+import numpy as np
+
+from fleetflow.motion.sphere import haversine, metres
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +31,11 @@ def load() -> tuple[City, ...]:
         )
 
 
-def distance_km(a: tuple[float, float], b: tuple[float, float]) -> float:
-    """Return the great-circle distance of two (latitude, longitude) in degrees, in kilometres.
-
-    The haversine formula: R. W. Sinnott, "Virtues of the Haversine", Sky and Telescope 68 (1984), p. 159.
-    It keeps its digits for points close to each other. The earth is taken for a sphere: up to 0.6 % off.
-    """
-    latitudes = math.radians(a[0]), math.radians(b[0])
-    east = math.radians(b[1] - a[1])
-    h = (
-        math.sin((latitudes[1] - latitudes[0]) / 2) ** 2
-        + math.cos(latitudes[0]) * math.cos(latitudes[1]) * math.sin(east / 2) ** 2
-    )
-    return 2 * EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(h)))
-
-
 def nearest(cities: Sequence[City], latitude: float, longitude: float) -> tuple[City, float]:
     """Return the city nearest to a place, and how many kilometres away it is."""
-    here = (latitude, longitude)
-    distance, city = min(
-        ((distance_km(here, (city.latitude, city.longitude)), city) for city in cities),
-        key=lambda pair: (pair[0], pair[1].state, pair[1].name),
-    )
-    return city, distance
+    places = np.array([(city.latitude, city.longitude) for city in cities])
+    distance_km = metres(haversine(np.array(latitude), np.array(longitude), *places.T)) / 1000
+    least = distance_km.min()
+    # of cities at one distance the first by name of state and city, so that a replay finds the same
+    near = [cities[row] for row in np.flatnonzero(distance_km == least).tolist()]
+    return min(near, key=lambda city: (city.state, city.name)), float(least)

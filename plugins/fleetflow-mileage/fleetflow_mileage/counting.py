@@ -20,12 +20,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from fleetflow_mileage.geometry import RADIUS_M, Floats, Ints, chord2
+from fleetflow.motion.runs import Booleans, Floats, Integers, ends
+from fleetflow.motion.sphere import EARTH_RADIUS_M, chords
 
-Bools = npt.NDArray[np.bool_]
-MARGIN = 1e-3 / RADIUS_M
+MARGIN = 1e-3 / EARTH_RADIUS_M
 """One millimetre: far more than what rounding can make of a chord."""
 NOTHING = -1
 
@@ -40,11 +39,11 @@ class Rule:
     @classmethod
     def of(cls, noise_m: float, max_kmh: float) -> Rule:
         """Return the rule for metres and kilometres per hour."""
-        return cls(2 * float(np.sin(noise_m / 2 / RADIUS_M)), max_kmh / 3.6 / RADIUS_M)
+        return cls(2 * float(np.sin(noise_m / 2 / EARTH_RADIUS_M)), max_kmh / 3.6 / EARTH_RADIUS_M)
 
 
 @dataclass(slots=True)
-class Fixes:
+class Tracks:
     """Fixes of some vehicles, one vehicle after the other, each led by what is remembered of it (its head).
 
     `points` (3, n) and `time` (n,): at a head the latest fix, NaN and -inf for a new vehicle. `heads`: their
@@ -53,7 +52,7 @@ class Fixes:
 
     points: Floats
     time: Floats
-    heads: Ints
+    heads: Integers
     counted: Floats
 
 
@@ -64,19 +63,19 @@ class Counted:
     `counted` holds per vehicle its last fix that counts (3, vehicles).
     """
 
-    end: Ints
+    end: Integers
     squared: Floats
     counted: Floats
 
 
-def count(fixes: Fixes, rule: Rule) -> Counted:
+def count(tracks: Tracks, rule: Rule) -> Counted:
     """Apply the rule; the points of heads are overwritten."""
-    points, time, heads = fixes.points, fixes.time, fixes.heads
+    points, time, heads = tracks.points, tracks.time, tracks.heads
     size = time.shape[0]
     places = np.arange(size)
     leg, reach = np.empty(size), np.empty(size)
     leg[0] = reach[0] = np.nan
-    leg[1:] = chord2(points[:, 1:], points[:, :-1])
+    leg[1:] = chords(points[:, 1:], points[:, :-1])
     with np.errstate(invalid="ignore"):
         np.subtract(time[1:], time[:-1], out=reach[1:])
         reach *= rule.speed
@@ -88,8 +87,8 @@ def count(fixes: Fixes, rule: Rule) -> Counted:
     fresh[heads] = False
     leg[heads] = np.nan
     # from here on a head stands for the last fix that counted; where that is the latest one, nothing moves
-    settled = np.all(points[:, heads] == fixes.counted, axis=0)
-    points[:, heads] = fixes.counted
+    settled = np.all(points[:, heads] == tracks.counted, axis=0)
+    points[:, heads] = tracks.counted
 
     sure = _sure(leg, is_head, fresh, heads[~settled], rule)
     before = np.maximum.accumulate(np.where(sure, places, 0))
@@ -103,12 +102,11 @@ def count(fixes: Fixes, rule: Rule) -> Counted:
     start = source[end]
     squared = leg[end]
     longer = np.flatnonzero((start != end - 1) | is_head[start])
-    squared[longer] = chord2(points[:, end[longer]], points[:, start[longer]])
-    ends = np.append(heads[1:], size) - 1
-    return Counted(end, squared, points[:, last[before[ends]]])
+    squared[longer] = chords(points[:, end[longer]], points[:, start[longer]])
+    return Counted(end, squared, points[:, last[before[ends(heads, size)]]])
 
 
-def _sure(leg: Floats, is_head: Bools, fresh: Bools, unsettled: Ints, rule: Rule) -> Bools:
+def _sure(leg: Floats, is_head: Booleans, fresh: Booleans, unsettled: Integers, rule: Rule) -> Booleans:
     """Return where a fix is known to be a counted one whatever was before it; heads among them."""
     places = np.arange(leg.shape[0])
     with np.errstate(invalid="ignore"):
@@ -120,18 +118,20 @@ def _sure(leg: Floats, is_head: Bools, fresh: Bools, unsettled: Ints, rule: Rule
     stop[unsettled] = True
     since = np.maximum.accumulate(np.where(known, places, NOTHING))
     stopped = np.maximum.accumulate(np.where(stop, places, NOTHING))
-    sure: Bools = known | is_head | (moved & (since > stopped))
+    sure: Booleans = known | is_head | (moved & (since > stopped))
     return sure
 
 
-def _creep(points: Floats, sure: Bools, before: Ints, last: Ints, source: Ints, rule: Rule) -> None:
+def _creep(
+    points: Floats, sure: Booleans, before: Integers, last: Integers, source: Integers, rule: Rule
+) -> None:
     """Fill `source` and `last` for fixes between the sure ones that left the one before them."""
     limit = rule.noise * rule.noise
     unsure = np.flatnonzero(~sure)
     if not unsure.size:
         return
     with np.errstate(invalid="ignore"):
-        left = chord2(points[:, unsure], points[:, before[unsure]]) >= limit
+        left = chords(points[:, unsure], points[:, before[unsure]]) >= limit
     if not left.any():
         return
     creeping = np.zeros(sure.shape[0], np.bool_)

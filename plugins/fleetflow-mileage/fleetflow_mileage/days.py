@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from fleetflow_mileage.geometry import Floats, Ints
+from fleetflow.motion.runs import Floats, Integers
 
 
 class Days:
@@ -28,7 +28,7 @@ class Days:
         at = date.fromordinal(day)
         return datetime(at.year, at.month, at.day, tzinfo=self._zone).timestamp()
 
-    def of(self, times: Floats) -> Ints:
+    def of(self, times: Floats) -> Integers:
         """Return the day of each time (seconds since 1970); at least one is needed."""
         low, high = float(times.min()), float(times.max())
         self._cover(self._roughly(low) - 1, self._roughly(high) + 2)

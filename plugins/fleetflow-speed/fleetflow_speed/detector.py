@@ -14,16 +14,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from fleetflow.contracts.detector import Event
-from fleetflow_speed.fixes import TIME_BITS, Fixes, Numbering, fixes_of, groups, grown, newest_before, sizes
-from fleetflow_speed.geodesy import Floats, Integers
+from fleetflow.motion.fixes import TIME_BITS, Fixes, Numbering, fixes_of, newest_before
+from fleetflow.motion.runs import Booleans, Floats, Integers, ends, groups, grown, sizes
+from fleetflow.motion.tables import packed, unpacked
 from fleetflow_speed.odometer import NEVER, Odometer, Windows, slots_of
 from fleetflow_speed.pending import Pending
 from fleetflow_speed.settings import SpeedSettings
-from fleetflow_speed.tables import packed, unpacked
 
 STATE_VERSION = 1
 
@@ -50,7 +49,7 @@ class SpeedShard:
         self._lateness_ms = round(settings.lateness_s * 1000)
         self._numbering = Numbering()
         self._newest: Integers = np.zeros(0, np.int64)
-        self._speeding: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._speeding: Booleans = np.zeros(0, np.bool_)
         self._pending = Pending()
         self._odometer = Odometer(
             round(settings.window_s / settings.slide_s), self._slide_ms, round(settings.min_span_s * 1000)
@@ -140,7 +139,7 @@ class SpeedShard:
         before = np.empty_like(after)
         before[1:] = after[:-1]
         before[first] = self._speeding[each]
-        self._speeding[each] = after[first + sizes(first, len(speed)) - 1]
+        self._speeding[each] = after[ends(first, len(speed))]
         return [(int(i), bool(after[i])) for i in np.flatnonzero(after != before)]
 
     def _event(

@@ -13,19 +13,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from fleetflow_speed.fixes import Fixes, Numbering, fixes_of, groups, grown, newest_before, sizes
-from fleetflow_speed.geodesy import Floats, Integers, distance_mm
-from fleetflow_speed.tables import packed, unpacked
+from fleetflow.motion.fixes import Fixes, Numbering, fixes_of, newest_before
+from fleetflow.motion.runs import Booleans, Floats, Integers, ends, groups, grown
+from fleetflow.motion.sphere import haversine, legs, millimetres
+from fleetflow.motion.tables import packed, unpacked
 
 STATE_VERSION = 1
 NOISE_MM = 100_000
 """Positions of one place differ by some metres, at any speed that these come to within a second."""
 NEVER = -1
 Fix = tuple[int, float, float]
-Booleans = npt.NDArray[np.bool_]
 
 
 class JumpJudge:
@@ -80,9 +79,9 @@ class JumpShard:
         if not len(jumping):
             return None
         good = np.ones(pings.height, np.bool_)
-        ends = fixes.first + sizes(fixes.first, len(fixes.row))
+        last = ends(fixes.first, len(fixes.row))
         for one in jumping.tolist():
-            self._one_by_one(int(vehicles[one]), fixes, range(fixes.first[one], ends[one]), good)
+            self._one_by_one(int(vehicles[one]), fixes, range(fixes.first[one], last[one] + 1), good)
         return None if good.all() else pl.Series(good)
 
     def _fit(self) -> None:
@@ -94,13 +93,12 @@ class JumpShard:
     def _jumps(self, fixes: Fixes, fresh: Integers, group: Integers, first: Integers) -> Booleans:
         """Return which of the fresh rows jump, if all before them were good."""
         time, latitude, longitude = fixes.time[fresh], fixes.latitude[fresh], fixes.longitude[fresh]
-        since, from_latitude, from_longitude = time.copy(), latitude.copy(), longitude.copy()
-        since[1:], from_latitude[1:], from_longitude[1:] = time[:-1], latitude[:-1], longitude[:-1]
+        since = np.empty_like(time)
+        since[1:] = time[:-1]
         each = fixes.vehicles[group[first]]
         since[first] = self._time[each]
-        from_latitude[first], from_longitude[first] = self._latitude[each], self._longitude[each]
-        mm = distance_mm(from_latitude, from_longitude, latitude, longitude)
-        return jumps(mm, time - since, self._jump_kmh)
+        squared = legs(latitude, longitude, first, self._latitude[each], self._longitude[each])
+        return jumps(millimetres(squared), time - since, self._jump_kmh)
 
     def _one_by_one(self, vehicle: int, fixes: Fixes, rows: range, good: Booleans) -> None:
         """Judge all rows of a vehicle that jumps somewhere, one after the other."""
@@ -130,7 +128,7 @@ class JumpShard:
             self._seen[vehicle] = seen
 
     def _far(self, start: Fix, end: Fix) -> bool:
-        mm = distance_mm(*(np.array([value]) for value in (*start[1:], *end[1:])))
+        mm = millimetres(haversine(*(np.array([value]) for value in (*start[1:], *end[1:]))))
         return bool(jumps(mm, np.array([end[0] - start[0]]), self._jump_kmh)[0])
 
     def snapshot(self) -> dict[str, Any]:

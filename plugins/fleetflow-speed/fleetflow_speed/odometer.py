@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from fleetflow_speed.fixes import TIME_BITS, groups, grown, sizes
-from fleetflow_speed.geodesy import Floats, Integers, distance_mm
+from fleetflow.motion.fixes import TIME_BITS
+from fleetflow.motion.runs import Booleans, Floats, Integers, ends, groups, grown
+from fleetflow.motion.sphere import legs, millimetres
 
 NEVER = -(1 << TIME_BITS)
 FAR = 1 << 62
@@ -62,24 +62,24 @@ class Odometer:
         """
         first, group = groups(vehicles)
         each = vehicles[first]
-        mm = self._steps(first, each, latitude, longitude)
+        mm = millimetres(legs(latitude, longitude, first, self.latitude[each], self.longitude[each]))
         total = np.cumsum(mm)
         total += (self.distance_mm[each] - total[first] + mm[first])[group]
         slot = slots_of(time, self._slide_ms)
         key = (group << TIME_BITS) | slot
         opens, _ = groups(key)
-        last = opens + sizes(opens, len(key)) - 1
+        last = ends(opens, len(key))
         windows = self._windows(vehicles[opens], slot[opens], key[opens], opens, last, time, total)
-        ends = first + sizes(first, len(key)) - 1
-        self.latitude[each], self.longitude[each] = latitude[ends], longitude[ends]
-        self.distance_mm[each], self.last_slot[each] = total[ends], slot[ends]
+        newest = ends(first, len(key))
+        self.latitude[each], self.longitude[each] = latitude[newest], longitude[newest]
+        self.distance_mm[each], self.last_slot[each] = total[newest], slot[newest]
         # of two slots that share a place the later one comes last and stays
         place = slot[opens] % self._slots
         self.first_time[vehicles[opens], place] = time[opens]
         self.first_mm[vehicles[opens], place] = total[opens]
         return windows
 
-    def remembered(self, vehicles: int) -> npt.NDArray[np.bool_]:
+    def remembered(self, vehicles: int) -> Booleans:
         """Return which places of the first so many vehicles hold something that a window may reach."""
         oldest = (self.last_slot[:vehicles] - self._slots) * self._slide_ms
         return self.first_time[:vehicles] > np.maximum(oldest, NEVER)[:, None]
@@ -94,13 +94,6 @@ class Odometer:
         vehicles, time, mm, place = vehicles[fits], time[fits], mm[fits], slot[fits] % self._slots
         self.first_time[vehicles, place] = time
         self.first_mm[vehicles, place] = mm
-
-    def _steps(self, first: Integers, each: Integers, latitude: Floats, longitude: Floats) -> Integers:
-        """Return how far each fix is from the one before it."""
-        from_latitude, from_longitude = np.empty_like(latitude), np.empty_like(longitude)
-        from_latitude[1:], from_longitude[1:] = latitude[:-1], longitude[:-1]
-        from_latitude[first], from_longitude[first] = self.latitude[each], self.longitude[each]
-        return distance_mm(from_latitude, from_longitude, latitude, longitude)
 
     def _windows(
         self,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fleetflow_speed.fixes import grown, spread
-from fleetflow_speed.geodesy import Floats, Integers
+from fleetflow.motion.runs import Floats, Integers, grown, spread
 
 LEAST_ROOM = 4
 

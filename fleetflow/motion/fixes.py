@@ -1,0 +1,121 @@
+"""A batch of pings as columns of numbers, grouped by vehicle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from fleetflow.motion.runs import Floats, Integers, ends
+
+TIME_BITS = 43
+"""Bits of a time in whole milliseconds since 1970: until the year 2248. What is left of 64 bits numbers the
+vehicles of a batch, so that vehicle and time sort as one number."""
+TIME_MASK = (1 << TIME_BITS) - 1
+
+
+class Numbering:
+    """Gives each VIN a number, from 0 without gaps, in order of first sight."""
+
+    def __init__(self, vins: Iterable[str] = ()) -> None:
+        self._numbers = {vin: number for number, vin in enumerate(vins)}
+        self.vins = list(self._numbers)
+
+    def of(self, vins: pl.Series) -> tuple[Integers, Integers]:
+        """Return the numbers of the distinct VINs in order of appearance, and for each row which it has.
+
+        VINs not seen before get a number.
+        """
+        unique = vins.unique(maintain_order=True)
+        numbers, names = self._numbers, self.vins
+        found = []
+        for vin in unique.to_list():
+            number = numbers.get(vin)
+            if number is None:
+                number = numbers[vin] = len(names)
+                names.append(vin)
+            found.append(number)
+        which = np.arange(len(found))
+        if len(found) < len(vins):
+            table = pl.DataFrame({"vin": unique, "which": which})
+            joined = vins.to_frame("vin").join(table, on="vin", how="left", maintain_order="left")
+            which = joined["which"].to_numpy()
+        return np.array(found, np.int64), which
+
+
+@dataclass(frozen=True, slots=True)
+class Fixes:
+    """Pings of one batch: one array each, vehicle after vehicle, each in order of arrival.
+
+    `row` is the row of each in the batch, `time` in whole milliseconds since 1970, `latitude` and `longitude`
+    in degrees. `vehicles` has the number of each vehicle (each once), `first` where it begins, and `group`
+    for each row which of the vehicles it belongs to.
+    """
+
+    row: Integers
+    time: Integers
+    latitude: Floats
+    longitude: Floats
+    vehicles: Integers
+    first: Integers
+    group: Integers
+
+
+def fixes_of(pings: pl.DataFrame, numbering: Numbering) -> Fixes | None:
+    """Return the usable pings of a batch, None when there are none.
+
+    Unusable is what no validation rule lets through unless it is turned off: a ping without a VIN, a time
+    before 1970, after 2248 or not a number, a position that is none on earth. Cheapest where the pings of a
+    vehicle stand together.
+    """
+    vins = pings["vin"]
+    time = pings["time"].to_numpy() * 1000
+    latitude, longitude = pings["latitude"].to_numpy(), pings["longitude"].to_numpy()
+    row = np.arange(len(vins))
+    if not len(vins):
+        return None
+    # the least and the greatest tell it for all of them: of what is not a number they are not a number
+    bounds = ((np.rint(time), 0, TIME_MASK), (latitude, -90, 90), (longitude, -180, 180))
+    if vins.null_count() or not all(c.min() >= low and c.max() <= high for c, low, high in bounds):
+        usable = vins.is_not_null().to_numpy()
+        for column, low, high in bounds:
+            usable = usable & (column >= low) & (column <= high)
+        row = np.flatnonzero(usable)
+        if not len(row):
+            return None
+        vins, time, latitude, longitude = vins.gather(row), time[row], latitude[row], longitude[row]
+    time_ms = np.rint(time).astype(np.int64)
+    runs = vins.rle().struct.unnest()
+    size = runs["len"].to_numpy().astype(np.int64)
+    vehicles, which = numbering.of(runs["value"])
+    if len(vehicles) < len(which):
+        which = np.repeat(which, size)
+        # numpy sorts 16 bits in time that grows with the rows alone
+        order = np.argsort(which.astype(np.uint16) if len(vehicles) <= 1 << 16 else which, kind="stable")
+        row, time_ms, latitude, longitude = row[order], time_ms[order], latitude[order], longitude[order]
+        size = np.bincount(which)
+    first = np.cumsum(size) - size
+    group = np.repeat(np.arange(len(vehicles)), size)
+    return Fixes(row, time_ms, latitude, longitude, vehicles, first, group)
+
+
+def newest_before(fixes: Fixes, newest: Integers, never: int) -> tuple[Integers, Integers]:
+    """Return for each fix the newest time of its vehicle before it, and for each vehicle the newest of all.
+
+    `newest` has the newest time of each of `fixes.vehicles` before the batch, `never` (less than 0) where
+    there was none.
+    """
+    time, first = fixes.time, fixes.first
+    before = np.empty_like(time)
+    before[1:] = time[:-1]
+    before[first] = newest
+    last = ends(first, len(time))
+    if (time > before).all():
+        return before, time[last]
+    # the group in the high bits makes the running maximum start anew with each vehicle
+    running = np.maximum.accumulate((fixes.group << TIME_BITS) | time) & TIME_MASK
+    before[1:] = running[:-1]
+    before[first] = never
+    return np.maximum(before, newest[fixes.group]), np.maximum(newest, running[last])

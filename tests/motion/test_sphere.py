@@ -1,0 +1,67 @@
+"""Distances on the earth: known ones, and the two ways to them compared."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetflow.motion.sphere import EARTH_RADIUS_M, chords, haversine, legs, metres, millimetres, on_sphere
+
+HALF_ROUND_M = np.pi * EARTH_RADIUS_M
+
+
+def distance_m(a, b):
+    return float(metres(haversine(*(np.array([degrees]) for degrees in (*a, *b))))[0])
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "km"),
+    [
+        ((0.0, 0.0), (0.0, 0.0), 0.0),
+        ((0.0, 0.0), (0.0, 180.0), 20015.1),
+        ((90.0, 0.0), (-90.0, 77.0), 20015.1),
+        ((0.0, 0.0), (1.0, 0.0), 111.195),
+        ((60.0, 179.5), (60.0, -179.5), 55.597),
+        # Nashville to Los Angeles, the example that is often given for this formula
+        ((36.12, -86.67), (33.94, -118.4), 2886.4),
+    ],
+)
+def test_distances_that_are_known(a, b, km):
+    assert distance_m(a, b) / 1000 == pytest.approx(km, rel=1e-4, abs=1e-9)
+
+
+places = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
+
+
+@given(places, places)
+def test_a_distance_is_the_same_both_ways_and_never_more_than_half_round(a, b):
+    assert distance_m(a, b) == pytest.approx(distance_m(b, a), abs=1e-3)
+    assert 0 <= distance_m(a, b) <= HALF_ROUND_M + 1e-6
+
+
+@given(st.lists(places, min_size=2, max_size=20))
+def test_points_on_the_sphere_are_as_far_apart_as_the_haversine_formula_says(track):
+    latitude, longitude = np.array(track).T
+    points = on_sphere(latitude, longitude)
+    assert np.allclose(np.sum(points**2, axis=0), 1)
+    apart = metres(chords(points[:, 1:], points[:, :-1]))
+    said = metres(haversine(latitude[:-1], longitude[:-1], latitude[1:], longitude[1:]))
+    # where positions are on opposite sides of the earth a chord says little about the last metres
+    near = said < 0.99 * HALF_ROUND_M
+    assert np.allclose(apart[near], said[near], rtol=1e-7, atol=1e-6)
+
+
+@given(st.lists(st.lists(places, min_size=1, max_size=6), min_size=1, max_size=4))
+def test_legs_lead_from_the_position_before_within_each_vehicle(tracks):
+    latitude, longitude = np.array([place for track in tracks for place in track]).T
+    size = np.array([len(track) for track in tracks])
+    first = np.cumsum(size) - size
+    start = np.array([(1.0, 2.0)] * len(tracks)).T
+    found = metres(legs(latitude, longitude, first, *start))
+    ways = [pair for track in tracks for pair in zip([(1.0, 2.0), *track], track, strict=False)]
+    assert found == pytest.approx([distance_m(a, b) for a, b in ways], abs=1e-6)
+
+
+def test_millimetres_are_whole_and_nothing_is_known_of_what_is_no_number():
+    chord = haversine(np.array([0.0, np.nan]), np.array([0.0, 0.0]), np.array([1.0, 1.0]), np.zeros(2))
+    assert millimetres(chord).tolist() == [111195080, 0]
