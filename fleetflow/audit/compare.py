@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 import polars as pl
 
-from fleetflow.audit.continuity import uncovered
+from fleetflow.audit.continuity import SCATTERED, uncovered
 from fleetflow.audit.derive import Derived, Place
 from fleetflow.audit.moment import Key, Moment
 from fleetflow.contracts.vehicles import Record
@@ -221,6 +221,27 @@ def _counts(key: Key, start: int, end: int, records: int, ranges: tuple[Range, .
         )
 
 
-def as_json(problem: Problem | Unverifiable) -> dict[str, Any]:
-    """Return plain data."""
-    return asdict(problem)
+def account(now: Moment, rejects: Mapping[str, int] | None) -> list[Problem]:
+    """Compare a ledger with itself and with the quarantine, which holds `rejects` per source (None: unknown).
+
+    The ranges hold as many records as were read, all of them are settled, and no reject is missing. More
+    rejects than the account has are no problem: a version that was undone has left them.
+    """
+    problems = []
+    for source, counts in now.counts.items():
+        if source in SCATTERED:
+            continue
+        held = now.records(source)
+        if held != counts.read:
+            message = f"the ledger's ranges of {source} hold {held} records, its account {counts.read}"
+            problems.append(Problem("ledger", source, message))
+        if counts.read != counts.settled:
+            message = f"{counts.read - counts.settled} records of {source} are unaccounted for"
+            problems.append(Problem("ledger", source, message))
+        if rejects is not None and rejects.get(source, 0) < counts.quarantined:
+            message = (
+                f"the quarantine has {rejects.get(source, 0)} rejects of {source}, "
+                f"the account {counts.quarantined}"
+            )
+            problems.append(Problem("quarantine", source, message))
+    return problems

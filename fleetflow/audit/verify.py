@@ -11,18 +11,18 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fleetflow import application
-from fleetflow.audit import bounded, compare, moment
+from fleetflow.audit import compare, moment
 from fleetflow.audit.compare import Problem, Unverifiable
 from fleetflow.audit.continuity import SCATTERED
 from fleetflow.audit.derive import Bound, Derived, Deriver, Place
 from fleetflow.audit.moment import Key, Moment
 from fleetflow.audit.positions import positions
+from fleetflow.audit.reread import reread
 from fleetflow.config import Configuration
 from fleetflow.contracts.source import Source
 from fleetflow.errors import FleetflowError, PluginError
@@ -33,7 +33,6 @@ from fleetflow.quarantine.store import QuarantineReader, Selection
 SHOWN = 1000
 PATIENCE_S = 20.0
 """How long a running job may take to bring map and ledger to where the inputs were when they were read."""
-ATTEMPTS = 3
 LOOK_S = 0.2
 QUIET_LOOKS = 5
 """Looks at an account that did not move, after which what does not add up will not add up by itself."""
@@ -131,38 +130,21 @@ class Verification:
     def _partition(
         self, deriver: Deriver, total: Derived, source: Source, name: str, position: Any | None, then: Moment
     ) -> None:
+        ranges = {key[2]: some for key, some in then.ranges.items() if key[:2] == (source.name, name)}
         if position is None:
             # nothing of it is in the recovery store, so that nothing of it must have been written
+            if ranges:
+                records = sum(each.records for some in ranges.values() for each in some)
+                message = f"{name}: the recovery store has no position of it"
+                self._cannot(source.name, name, records, "records", message)
             return
         try:
-            after, payloads = bounded.unread(source, name, position)
-            if source.name in SCATTERED:
-                total.add(deriver.partition(source, name, {}, skip_last=payloads))
-                return
-            ranges = {key[2]: some for key, some in then.ranges.items() if key[:2] == (source.name, name)}
-            bounds = {
-                resource: Bound(after.get(resource), ranges[resource][-1].end if resource in ranges else None)
-                for resource in {*ranges, *after, *_resources(position)}
-            }
-            for _ in range(ATTEMPTS):
-                derived = deriver.partition(source, name, bounds)
-                late = {} if self._running else bounded.unread(source, name, position)[0]
-                grown = [
-                    key[2] for key, read in derived.reads.items() if late.get(key[2], read.end) < read.end
-                ]
-                grown = [r for r in grown if r not in bounds or bounds[r].must is None]
-                if not grown:
-                    break
-                for resource in grown:
-                    bounds[resource] = Bound(late[resource], bounds.get(resource, Bound()).counted)
-            total.add(derived)
+            derived, bounds = reread(deriver, source, name, position, ranges, self._running)
         except FleetflowError as error:
-            self._found.not_verifiable.append(
-                Unverifiable(source.name, name, "", 0, "unknown", error.message)
-            )
+            self._cannot(source.name, name, 0, "unknown", error.message)
             return
-        for resource in {key[2] for key in derived.reads}:
-            bound = bounds.get(resource, Bound(0, 0))
+        total.add(derived)
+        for resource, bound in bounds.items():
             self._bounds[source.name, name, resource] = bound
             if bound.must is not None and bound.counted is not None and bound.counted > bound.must:
                 self._ahead = True
@@ -185,7 +167,9 @@ class Verification:
 
     def _compare_account(self) -> None:
         if self._ahead:
-            self._cannot(1, "counts", "the job ended by a crash: its account is whole again when it runs")
+            self._cannot(
+                "", "", 1, "counts", "the job ended by a crash: its account is whole again when it runs"
+            )
             return
         deadline = time.monotonic() + PATIENCE_S
         quiet, before = 0, self._moment()
@@ -194,7 +178,9 @@ class Verification:
             if not problems or not self._running or quiet >= QUIET_LOOKS:
                 break
             if time.monotonic() > deadline:
-                self._cannot(1, "counts", "the account moved all the time: audit again when the job is quiet")
+                self._cannot(
+                    "", "", 1, "counts", "the account moved all the time: audit again when the job is quiet"
+                )
                 return
             time.sleep(LOOK_S)
             now = self._moment()
@@ -202,49 +188,17 @@ class Verification:
             before = now
         self._found.problems += problems
 
-    def _cannot(self, amount: int, unit: str, message: str) -> None:
-        self._found.not_verifiable.append(Unverifiable("", "", "", amount, unit, message))
-
     def _account(self, now: Moment) -> list[Problem]:
-        """Compare the account with itself: what ranges hold, what was counted, what the quarantine has."""
-        problems = []
-        rows: dict[str, int] = {}
-        if self._quarantine is not None:
-            reader = QuarantineReader(self._quarantine)
-            try:
-                rows = reader.counts("source")
-            finally:
-                reader.close()
-        for source, counts in now.counts.items():
-            if source in SCATTERED:
-                continue
-            if now.records(source) != counts.read:
-                problems.append(
-                    Problem(
-                        "ledger",
-                        source,
-                        f"the ledger's ranges of {source} hold {now.records(source)} records, "
-                        f"its account {counts.read}",
-                    )
-                )
-            if counts.read != counts.settled:
-                problems.append(
-                    Problem(
-                        "ledger",
-                        source,
-                        f"{counts.read - counts.settled} records of {source} are unaccounted for",
-                    )
-                )
-            if self._quarantine is not None and rows.get(source, 0) < counts.quarantined:
-                problems.append(
-                    Problem(
-                        "quarantine",
-                        source,
-                        f"the quarantine has {rows.get(source, 0)} rejects of {source}, "
-                        f"the account {counts.quarantined}",
-                    )
-                )
-        return problems
+        if self._quarantine is None:
+            return compare.account(now, None)
+        reader = QuarantineReader(self._quarantine)
+        try:
+            return compare.account(now, reader.counts("source"))
+        finally:
+            reader.close()
+
+    def _cannot(self, source: str, partition: str, amount: int, unit: str, message: str) -> None:
+        self._found.not_verifiable.append(Unverifiable(source, partition, "", amount, unit, message))
 
     def _compare_rejects(self, derived: Derived) -> None:
         if self._quarantine is None:
@@ -314,13 +268,6 @@ class Verification:
             "not from these inputs": len(outcome.extra),
             "wrong": len(suspects),
         }
-
-
-def _resources(position: Any) -> list[str]:
-    """Return the names of files or services that a position mentions: keys of the mappings in it."""
-    if not isinstance(position, Mapping):
-        return []
-    return [str(key) for part in position.values() if isinstance(part, Mapping) for key in part]
 
 
 def _without_scattered(then: Moment) -> Moment:
