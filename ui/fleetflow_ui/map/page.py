@@ -337,7 +337,9 @@ def build(document: Document, context: Context) -> None:
     """Fill a document for one session."""
     frame = shell.dress(document, context, "dashboard", "Map", page_css=shell.static("map.css"))
     page = MapPage(document, context, frame)
-    for root in page.roots:
-        document.add_root(root)
+    # Bokeh looks through all models of a document after each change of its roots: once is enough
+    with document.models.freeze():
+        for root in page.roots:
+            document.add_root(root)
     page.start()
     frame.every(context.settings.refresh_s, page.update)
