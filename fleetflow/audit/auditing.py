@@ -39,9 +39,12 @@ def audit(
     return certificate.compose(change, [now])
 
 
-def verified(environment: Mapping[str, str], home: Path, recovery: Path, running: bool) -> dict[str, Any]:
+def verified(
+    environment: Mapping[str, str], home: Path, recovery: Path, running: bool, changed: bool
+) -> dict[str, Any]:
     """Return what `fleetflow.audit.verify` finds in a job's own environment, with the job's own plugins."""
-    command = [sys.executable, "-P", "-m", "fleetflow.audit.verify", str(recovery), str(int(running))]
+    command = [sys.executable, "-P", "-m", "fleetflow.audit.verify", str(recovery)]
+    command += [str(int(running)), str(int(changed))]
     done = subprocess.run(
         command, env=dict(environment), cwd=home, stdin=subprocess.DEVNULL, capture_output=True, check=False
     )

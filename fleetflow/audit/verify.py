@@ -1,7 +1,8 @@
 """Deriving from the raw inputs what a job must have made of them, and comparing it with what there is.
 
-`python -m fleetflow.audit.verify RECOVERY RUNNING` runs in the job's own environment, with its own plugins,
-and prints one JSON object. It trusts the positions of the recovery store and the raw inputs, nothing else.
+`python -m fleetflow.audit.verify RECOVERY RUNNING CHANGED` runs in the job's own environment, with its own
+plugins, and prints one JSON object. It trusts the positions of the recovery store and the raw inputs, nothing
+else.
 """
 
 from __future__ import annotations
@@ -51,9 +52,17 @@ class Findings:
 class Verification:
     """One verification of one job."""
 
-    def __init__(self, plugins: Plugins, configuration: Configuration, recovery: Path, running: bool) -> None:
+    def __init__(
+        self,
+        plugins: Plugins,
+        configuration: Configuration,
+        recovery: Path,
+        running: bool,
+        changed: bool = False,
+    ) -> None:
+        """`running`: the job goes on meanwhile. `changed`: other versions than this one have read, too."""
         self._plugins, self._configuration = plugins, configuration
-        self._recovery, self._running = recovery, running
+        self._recovery, self._running, self._changed = recovery, running, changed
         self._found = Findings()
         self._bounds: dict[Key, Bound] = {}
         self._ahead = False
@@ -214,7 +223,13 @@ class Verification:
             if not lacking or time.monotonic() > deadline:
                 break
             time.sleep(LOOK_S)
-        for place in lacking:
+        wrong = {problem.subject for problem in self._found.problems}
+        accepted = [place for place in lacking if self._changed and place[0] not in wrong]
+        if accepted:
+            # the account has no reject more than the quarantine: they were pings when they were read
+            message = f"{len(accepted)} records that an earlier version accepted are rejects for this one"
+            self._cannot("", "", len(accepted), "rejects", message)
+        for place in sorted(set(lacking) - set(accepted)):
             where = f"{place[0]} {place[2]} [{place[3]}, {place[4]})"
             self._found.problems.append(
                 Problem("quarantine", where, f"{where} is not a valid ping, and not in the quarantine")
@@ -291,7 +306,9 @@ def main() -> None:
         plugins.require_sound()
         # what is not there any more is given up, not waited for
         configuration.once = True
-        answer = Verification(plugins, configuration, Path(sys.argv[1]), sys.argv[2] == "1").run()
+        answer = Verification(
+            plugins, configuration, Path(sys.argv[1]), *(word == "1" for word in sys.argv[2:4])
+        ).run()
     except FleetflowError as error:
         answer = {"error": error.message, "hint": error.hint}
     sys.stdout.write(json.dumps(answer, default=str) + "\n")

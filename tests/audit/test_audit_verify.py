@@ -8,10 +8,13 @@ import shutil
 import sqlite3
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from fleetflow import application
 from fleetflow.audit.verify import Verification
+from fleetflow.builtin import rules
+from fleetflow.contracts.rule import Rule
 
 FILE = Path(__file__).parents[1] / "jobs" / "fleet_kit.py"
 SPEC = importlib.util.spec_from_file_location("audit_kit", FILE)
@@ -42,11 +45,11 @@ def home(done, tmp_path):
     return copy
 
 
-def verify(done, home):
+def verify(done, home, changed=False):
     environment = {**done.environment, "FLEETFLOW_HOME": str(home), "FLEETFLOW_ONCE": "1"}
     environment["FLEETFLOW_BETA_ONCE_ATTEMPTS"] = "2"
     plugins, configuration = application.load(environment=environment)
-    return Verification(plugins, configuration, home / "recovery", False).run()
+    return Verification(plugins, configuration, home / "recovery", False, changed).run()
 
 
 def change(home, file, *statements):
@@ -103,7 +106,7 @@ HARM = {
     ),
     "a reject removed": (
         QUARANTINE,
-        "delete from rejects where source = 'alpha' and id = (select min(id) from rejects)",
+        "delete from rejects where id = (select min(id) from rejects where source = 'alpha')",
         "quarantine",
         "not a valid ping, and not in the quarantine",
     ),
@@ -157,6 +160,19 @@ def test_a_range_and_its_account_removed_together_are_found(done, home):
         "delete from counts where source = 'alpha'",
     )
     assert "ledger" in kinds(verify(done, home))
+
+
+def test_what_only_the_present_version_rejects_is_no_problem_when_versions_changed(done, home, monkeypatch):
+    original = rules.builtin_rules
+    stricter = Rule("strict", "not this moment", lambda now: pl.col("time") != 1_700_000_002)
+    monkeypatch.setattr(rules, "builtin_rules", lambda future_s: [*original(future_s), stricter])
+    assert kinds(verify(done, home)) == {"quarantine"}
+    lenient = verify(done, home, changed=True)
+    assert lenient["problems"] == []
+    assert [each["amount"] for each in lenient["not_verifiable"] if each["unit"] == "rejects"] == [1]
+    # a reject that somebody removed is found all the same
+    change(home, QUARANTINE, "delete from rejects where id = (select min(id) from rejects)")
+    assert kinds(verify(done, home, changed=True)) == {"quarantine"}
 
 
 def test_an_input_that_was_changed_afterwards_is_found(done, home):

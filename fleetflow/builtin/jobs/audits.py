@@ -41,6 +41,7 @@ def audit_command(ctx: click.Context, job: str | None, verify: bool, as_json: bo
         asked, home, recovery = spec.description, spec.home, found.store
         environment, started_from = whole_environment_of(found, spec), spec.started_from
         folder, running = found.folder / certificate.FOLDER, found.supervisor() is not None
+        changed = spec.release > 1 or bool(spec.history or spec.started_from)
     else:
         environment = {**os.environ, **environment_of(configuration, ctx.meta["fleetflow.flags"])}
         if ctx.find_root().params.get("config"):
@@ -49,10 +50,10 @@ def audit_command(ctx: click.Context, job: str | None, verify: bool, as_json: bo
         asked = description.ask(environment, configuration.home)
         recovery = configuration.path(configuration.table("recovery", RecoverySettings).dir)
         folder = recovery / certificate.FOLDER
-        running = auditing.in_use(recovery)
+        running, changed = auditing.in_use(recovery), False
     content = auditing.audit(job or "", asked, ledger_folder(asked, home), recovery, started_from)
     if verify:
-        content["verification"] = auditing.verified(environment, Path(home), recovery, running)
+        content["verification"] = auditing.verified(environment, Path(home), recovery, running, changed)
     path = certificate.write(folder, content)
     if as_json:
         print_json({**content, "file": str(path)})
