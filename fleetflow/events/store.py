@@ -30,8 +30,9 @@ create table notifiers (name text primary key, row integer not null, updated_at 
 """
 INSERT = (
     "insert into events (id, vin, time, kind, severity, message, data, ping, changes, stored_at)"
-    " select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
-    " where not exists (select 1 from events where id = ?1) and not exists (select 1 from past where id = ?1)"
+    " select :id, :vin, :time, :kind, :severity, :message, :data, :ping, :changes, :stored_at"
+    " where not exists (select 1 from events where id = :id)"
+    " and not exists (select 1 from past where id = :id)"
 )
 
 
@@ -55,16 +56,18 @@ class EventsStore:
         """Keep the events whose ids are new, in one transaction; returns how many they were."""
         now = time.time()
         rows = [
-            (
-                event.id,
-                event.vin,
-                event.time,
-                event.kind,
-                event.severity,
-                event.message,
-                *(to_json(dict(part)).decode() for part in (event.data, event.ping, event.update)),
-                now,
-            )
+            {
+                "id": event.id,
+                "vin": event.vin,
+                "time": event.time,
+                "kind": event.kind,
+                "severity": event.severity,
+                "message": event.message,
+                "data": to_json(dict(event.data)).decode(),
+                "ping": to_json(dict(event.ping)).decode(),
+                "changes": to_json(dict(event.update)).decode(),
+                "stored_at": now,
+            }
             for event in events
         ]
         with self._lock, sqlite.transaction(self._connection):

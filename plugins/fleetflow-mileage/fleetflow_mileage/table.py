@@ -69,10 +69,10 @@ class MileageReader:
             return
         try:
             query = (
-                "select vin, day, mm from mileage where (?1 is null or day = ?1) and (?2 is null or vin = ?2)"
-                " order by day desc, vin"
+                "select vin, day, mm from mileage"
+                " where (:day is null or day = :day) and (:vin is null or vin = :vin) order by day desc, vin"
             )
-            for name, on, mm in connection.execute(query, (day, vin)):
+            for name, on, mm in connection.execute(query, {"day": day, "vin": vin}):
                 yield Mileage(name, on, mm / 1e6)
         finally:
             connection.close()

@@ -39,9 +39,9 @@ log = logging.getLogger(__name__)
 # access_count -1: counted by us, once per transaction (see layout)
 INSERT = (
     "INSERT INTO Cache(key, raw, store_time, access_time, access_count, tag, mode, value)"
-    " VALUES (?1, 1, ?2, ?2, -1, ?3, 1, ?4)"
+    " VALUES (?, 1, ?, ?, -1, ?, 1, ?)"
 )
-UPDATE = "UPDATE Cache SET store_time = ?1, access_time = ?1, tag = ?2, value = ?3 WHERE rowid = ?4"
+UPDATE = "UPDATE Cache SET store_time = ?, access_time = ?, tag = ?, value = ? WHERE rowid = ?"
 # a JSON array of keys instead of one parameter per key: as quick, and without a limit
 SELECT = (
     "SELECT c.rowid, c.key, c.mode, c.filename, c.value FROM json_each(?) AS wanted"
@@ -285,7 +285,8 @@ class _Transaction:
         ]
 
     def insert(self, vins: Sequence[str], texts: Sequence[str]) -> None:
-        self._con.executemany(INSERT, zip(vins, repeat(self._now), repeat(self._revision), texts))
+        now, revision = repeat(self._now), repeat(self._revision)
+        self._con.executemany(INSERT, zip(vins, now, now, revision, texts))
         self._inserted += len(vins)
         self.written = True
 
@@ -293,7 +294,7 @@ class _Transaction:
         """Write (text, rowid)."""
         if updates:
             now, revision = self._now, self._revision
-            self._con.executemany(UPDATE, [(now, revision, text, rowid) for text, rowid in updates])
+            self._con.executemany(UPDATE, [(now, now, revision, text, rowid) for text, rowid in updates])
             self.written = True
 
     def clear(self) -> int:
