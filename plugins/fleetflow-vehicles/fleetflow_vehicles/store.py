@@ -285,8 +285,9 @@ class _Transaction:
         ]
 
     def insert(self, vins: Sequence[str], texts: Sequence[str]) -> None:
-        now, revision = repeat(self._now), repeat(self._revision)
-        self._con.executemany(INSERT, zip(vins, now, now, revision, texts))
+        self._con.executemany(
+            INSERT, zip(vins, repeat(self._now), repeat(self._now), repeat(self._revision), texts)
+        )
         self._inserted += len(vins)
         self.written = True
 
