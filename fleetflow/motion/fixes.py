@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from fleetflow.motion.runs import Floats, Integers, ends
+from fleetflow.motion.runs import Floats, Integers, ends, groups
 
 TIME_BITS = 43
 """Bits of a time in whole milliseconds since 1970: until the year 2248. What is left of 64 bits numbers the
@@ -99,6 +99,31 @@ def fixes_of(pings: pl.DataFrame, numbering: Numbering) -> Fixes | None:
     first = np.cumsum(size) - size
     group = np.repeat(np.arange(len(vehicles)), size)
     return Fixes(row, time_ms, latitude, longitude, vehicles, first, group)
+
+
+def later_ones(fixes: Fixes, newest: Integers, never: int) -> tuple[Fixes | None, Integers]:
+    """Return the fixes that are later than all of their vehicle before them (None: there are none).
+
+    Left out are late and repeated pings. `newest` and what is returned beside the fixes: see `newest_before`.
+    """
+    before, newest = newest_before(fixes, newest, never)
+    later = fixes.time > before
+    if later.all():
+        return fixes, newest
+    rows = np.flatnonzero(later)
+    if not len(rows):
+        return None, newest
+    first, group = groups(fixes.group[rows])
+    later_fixes = Fixes(
+        fixes.row[rows],
+        fixes.time[rows],
+        fixes.latitude[rows],
+        fixes.longitude[rows],
+        fixes.vehicles[fixes.group[rows[first]]],
+        first,
+        group,
+    )
+    return later_fixes, newest
 
 
 def newest_before(fixes: Fixes, newest: Integers, never: int) -> tuple[Integers, Integers]:

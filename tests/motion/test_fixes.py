@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetflow.motion.fixes import Numbering, fixes_of, newest_before
+from fleetflow.motion.fixes import Numbering, fixes_of, later_ones, newest_before
 from fleetflow.motion.runs import ends, groups, grown, sizes, spread
 from fleetflow.motion.tables import packed, unpacked
 
@@ -80,6 +80,17 @@ def test_newest_before_is_the_running_maximum_of_each_vehicle(batches):
             expected.append(newest.get(whose, NEVER))
             newest[whose] = max(newest.get(whose, NEVER), time)
         assert before.tolist() == expected
+        later, _ = later_ones(fixes, stored[fixes.vehicles], NEVER)
+        rows = [] if later is None else later.row.tolist()
+        assert rows == fixes.row[fixes.time > before].tolist()
+        if later is not None:
+            assert later.vehicles[later.group].tolist() == [
+                vehicle
+                for vehicle, is_later in zip(
+                    fixes.vehicles[fixes.group].tolist(), fixes.time > before, strict=True
+                )
+                if is_later
+            ]
         stored[fixes.vehicles] = last
         assert {whose: int(stored[whose]) for whose in newest} == newest
 

@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from fleetflow.contracts.detector import Event
-from fleetflow.motion.fixes import Fixes, Numbering, fixes_of, newest_before
-from fleetflow.motion.runs import Booleans, Integers, ends, groups, grown, spread
+from fleetflow.motion.fixes import Fixes, Numbering, fixes_of, later_ones
+from fleetflow.motion.runs import Booleans, Integers, ends, grown, spread
 from fleetflow.motion.tables import packed, unpacked
 from fleetflow_areas.file import AreasFile
 from fleetflow_areas.index import Areas
@@ -45,6 +45,32 @@ class AreasDetector:
         return AreasShard(self._file, state)
 
 
+class Steps:
+    """Numbers the fixes of a batch, vehicle after vehicle, with one more step before those of each."""
+
+    def __init__(self, fixes: Fixes) -> None:
+        self._group = fixes.group
+        self.start = fixes.first + np.arange(len(fixes.first))
+        self._end = ends(fixes.first, len(fixes.group)) + np.arange(1, len(fixes.first) + 1)
+
+    def of(self, rows: Integers) -> Integers:
+        """Return the steps of rows."""
+        return rows + self._group[rows] + 1
+
+    def group(self, steps: Integers) -> Integers:
+        """Return which of the vehicles steps belong to."""
+        return np.searchsorted(self.start, steps, "right") - 1
+
+    def row(self, steps: Integers) -> Integers:
+        """Return the rows of steps, none of which is the first of its vehicle."""
+        return steps - self.group(steps) - 1
+
+    def are_last(self, steps: Integers) -> Booleans:
+        """Return which steps are the last of their vehicle."""
+        last: Booleans = steps == self._end[self.group(steps)]
+        return last
+
+
 class AreasShard:
     """The vehicles of one shard, in columns: a vehicle is its number, an area its code."""
 
@@ -63,36 +89,28 @@ class AreasShard:
 
     def on_pings(self, pings: pl.DataFrame) -> Sequence[Event]:
         """Take a batch. Events are in order of vehicle and time, `left` before `entered` for one ping."""
-        fixes = fixes_of(pings, self._numbering)
-        if fixes is None:
+        usable = fixes_of(pings, self._numbering)
+        if usable is None:
             return []
         self._newest = grown(self._newest, len(self._numbering.vins), NEVER)
         areas = self._now()
-        rows = self._fresh(fixes)
-        if not len(rows):
+        fixes, self._newest[usable.vehicles] = later_ones(usable, self._newest[usable.vehicles], NEVER)
+        if fixes is None:
             return []
-        vehicles = fixes.vehicles[fixes.group[rows]]
-        first, group = groups(vehicles)
-        each = vehicles[first]
-        position, area = areas.containing(fixes.latitude[rows], fixes.longitude[rows])
-        # each vehicle's rows get one more in front of them, which stands for what it was in before
-        step = np.arange(len(rows)) + group + 1
-        start = step[first] - 1
-        now = np.sort((step[position] << CODE_BITS) | self._code_of[area])
-        owner, before = self._stored(each)
-        every = np.concatenate([(start[owner] << CODE_BITS) | (before & CODE_MASK), now])
-        last = np.zeros(len(rows) + len(first) + 1, np.bool_)
-        last[step[ends(first, len(rows))]] = True
-        due = every[~last[every >> CODE_BITS]] + NEXT
+        position, area = areas.containing(fixes.latitude, fixes.longitude)
+        # each vehicle's fixes get one more in front of them, which stands for what it was in before
+        steps = Steps(fixes)
+        now = np.sort((steps.of(position) << CODE_BITS) | self._code_of[area])
+        owner, before = self._stored(fixes.vehicles)
+        every = np.concatenate([(steps.start[owner] << CODE_BITS) | (before & CODE_MASK), now])
+        due = every[~steps.are_last(every >> CODE_BITS)] + NEXT
         entered = now[~np.isin(now, due, assume_unique=True)]
         left = due[~np.isin(due, now, assume_unique=True)]
         if not len(entered) and not len(left):
             return []
-        row_of = np.zeros(len(last), np.int64)
-        row_of[step] = np.arange(len(rows))
-        changed = np.unique(group[row_of[np.concatenate([entered, left]) >> CODE_BITS]])
-        self._store(each, changed, owner, before, group, now, row_of, last)
-        return list(self._events(fixes, rows, vehicles, row_of, now, entered, left))
+        changed = np.unique(steps.group(np.concatenate([entered, left]) >> CODE_BITS))
+        self._store(fixes, steps, changed, before[np.isin(owner, changed)], now)
+        return list(self._events(fixes, steps, now, entered, left))
 
     def _now(self) -> Areas:
         """Return the areas of now, each with a code of this shard's."""
@@ -107,12 +125,6 @@ class AreasShard:
         self._named[code : code + 1] = [(area, name)]
         return code
 
-    def _fresh(self, fixes: Fixes) -> Integers:
-        """Return the rows whose time is later than all before of their vehicle."""
-        before, newest = newest_before(fixes, self._newest[fixes.vehicles], NEVER)
-        self._newest[fixes.vehicles] = newest
-        return np.flatnonzero(fixes.time > before)
-
     def _stored(self, vehicles: Integers) -> tuple[Integers, Integers]:
         """Return what vehicles are in, as keys, and for each the number of its vehicle among those given."""
         begin = np.searchsorted(self._inside, vehicles << CODE_BITS)
@@ -120,52 +132,43 @@ class AreasShard:
         owner = np.repeat(np.arange(len(vehicles)), count)
         return owner, self._inside[spread(begin, count)]
 
-    def _store(
-        self,
-        each: Integers,
-        changed: Integers,
-        owner: Integers,
-        before: Integers,
-        group: Integers,
-        now: Integers,
-        row_of: Integers,
-        last: Booleans,
-    ) -> None:
-        """Replace what the changed vehicles are in by what they are in at their last ping."""
-        old = before[np.isin(owner, changed)]
-        final = now[last[now >> CODE_BITS]]
-        whose = group[row_of[final >> CODE_BITS]]
+    def _store(self, fixes: Fixes, steps: Steps, changed: Integers, old: Integers, now: Integers) -> None:
+        """Replace what the changed vehicles are in (`old`) by what they are in at their last ping."""
+        final = now[steps.are_last(now >> CODE_BITS)]
+        whose = steps.group(final >> CODE_BITS)
         keep = np.isin(whose, changed)
-        new = np.sort((each[whose[keep]] << CODE_BITS) | (final[keep] & CODE_MASK))
+        new = np.sort((fixes.vehicles[whose[keep]] << CODE_BITS) | (final[keep] & CODE_MASK))
         rest = np.delete(self._inside, np.searchsorted(self._inside, old))
         self._inside = np.insert(rest, np.searchsorted(rest, new), new)
 
     def _events(
-        self,
-        fixes: Fixes,
-        rows: Integers,
-        vehicles: Integers,
-        row_of: Integers,
-        now: Integers,
-        entered: Integers,
-        left: Integers,
+        self, fixes: Fixes, steps: Steps, now: Integers, entered: Integers, left: Integers
     ) -> Iterator[Event]:
-        crossings = [(int(key) >> CODE_BITS, 0, int(key) & CODE_MASK) for key in left]
-        crossings += [(int(key) >> CODE_BITS, 1, int(key) & CODE_MASK) for key in entered]
-        for step, into, code in sorted(crossings):
-            row = int(row_of[step])
-            at = rows[row]
-            here = now[
-                np.searchsorted(now, step << CODE_BITS) : np.searchsorted(now, (step + 1) << CODE_BITS)
-            ]
+        step = np.concatenate([left, entered]) >> CODE_BITS
+        code = np.concatenate([left, entered]) & CODE_MASK
+        into = np.repeat([0, 1], [len(left), len(entered)])
+        order = np.lexsort((code, into, step))
+        step, code, into = step[order], code[order], into[order]
+        group = steps.group(step)
+        row = steps.row(step)
+        columns = (
+            fixes.vehicles[group],
+            into,
+            code,
+            np.searchsorted(now, step << CODE_BITS),
+            np.searchsorted(now, (step + 1) << CODE_BITS),
+            fixes.time[row],
+            fixes.latitude[row],
+            fixes.longitude[row],
+        )
+        inside = (now & CODE_MASK).tolist()
+        for vehicle, enters, area, begin, end, *place in zip(*(c.tolist() for c in columns), strict=True):
             yield self._event(
-                self._numbering.vins[vehicles[row]],
-                "entered" if into else "left",
-                self._named[code],
-                sorted(self._named[int(key) & CODE_MASK][0] for key in here),
-                int(fixes.time[at]),
-                float(fixes.latitude[at]),
-                float(fixes.longitude[at]),
+                self._numbering.vins[vehicle],
+                "entered" if enters else "left",
+                self._named[area],
+                sorted(self._named[here][0] for here in inside[begin:end]),
+                *place,
             )
 
     def _event(

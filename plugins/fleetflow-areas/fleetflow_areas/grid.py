@@ -30,7 +30,8 @@ class Grid:
     @staticmethod
     def _cells(degrees: Floats, begin: float, per_degree: float) -> Integers:
         # the same for a box's edge and for a position on it, so that rounding cannot part them
-        return np.clip((degrees - begin) * per_degree, 0, CELLS - 1).astype(np.int64)
+        cells: Integers = ((degrees - begin) * per_degree).astype(np.int64)
+        return np.minimum(cells, CELLS - 1, out=cells)
 
     def near(self, latitude: Floats, longitude: Floats) -> Integers:
         """Return the numbers of the positions that may lie in a box: of those that do, all."""

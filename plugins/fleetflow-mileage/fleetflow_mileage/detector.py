@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from fleetflow.contracts.detector import Event
-from fleetflow.motion.fixes import fixes_of, newest_before
-from fleetflow.motion.runs import Integers, ends, groups, sizes
+from fleetflow.motion.fixes import fixes_of, later_ones
+from fleetflow.motion.runs import Integers, ends, sizes
 from fleetflow.motion.sphere import millimetres, on_sphere
 from fleetflow_mileage.counting import Counted, Rule, Tracks, count
 from fleetflow_mileage.days import Days, iso
@@ -58,36 +58,34 @@ class MileageShard:
     def on_pings(self, pings: pl.DataFrame) -> Sequence[Event]:
         """Count, and return an event for each vehicle and day that reached its limit."""
         fleet = self._fleet
-        fixes = fixes_of(pings, fleet.numbering)
-        if fixes is None:
+        usable = fixes_of(pings, fleet.numbering)
+        if usable is None:
             return ()
         fleet.fit()
-        before, newest = newest_before(fixes, fleet.time[fixes.vehicles], NEVER)
-        rows = np.flatnonzero(fixes.time > before)
-        if not rows.size:
+        fixes, newest = later_ones(usable, fleet.time[usable.vehicles], NEVER)
+        if fixes is None:
             return ()
-        first, group = groups(fixes.group[rows])
-        vehicles = fixes.vehicles[fixes.group[rows[first]]]
+        vehicles, first, size = fixes.vehicles, fixes.first, fixes.row.size
         # each vehicle's fixes get one more in front of them, which stands for what is remembered of it
-        step = np.arange(rows.size) + group + 1
-        heads = step[first] - 1
-        points, time = np.empty((3, rows.size + heads.size)), np.empty(rows.size + heads.size)
-        found_at = on_sphere(fixes.latitude[rows], fixes.longitude[rows])
+        step = np.arange(1, size + 1) + fixes.group
+        heads = first + np.arange(first.size)
+        points, time = np.empty((3, size + heads.size)), np.empty(size + heads.size)
+        there = on_sphere(fixes.latitude, fixes.longitude)
         for axis in range(3):
-            points[axis][step] = found_at[axis]
+            points[axis][step] = there[axis]
         points[:, heads] = fleet.latest[vehicles].T
+        time[step] = fixes.time / 1000
         remembered = fleet.time[vehicles]
-        time[step] = fixes.time[rows] / 1000
         time[heads] = np.where(remembered == NEVER, -np.inf, remembered / 1000)
-        fleet.latest[vehicles] = found_at[:, ends(first, rows.size)].T
-        fleet.time[fixes.vehicles] = newest
+        fleet.latest[vehicles] = there[:, ends(first, size)].T
+        fleet.time[usable.vehicles] = newest
         tracks = Tracks(points, time, heads, fleet.counted[vehicles].T)
         found = count(tracks, self._detector.rule)
         fleet.counted[vehicles] = found.counted.T
         if not found.end.size:
             return ()
         place = np.full(time.size, -1)
-        place[step] = fixes.row[rows]
+        place[step] = fixes.row
         return list(self._add(pings, found, tracks, vehicles, place))
 
     def _add(

@@ -18,7 +18,7 @@ import polars as pl
 
 from fleetflow.contracts.detector import Event
 from fleetflow.motion.fixes import TIME_BITS, Fixes, Numbering, fixes_of, newest_before
-from fleetflow.motion.runs import Booleans, Floats, Integers, ends, groups, grown, sizes
+from fleetflow.motion.runs import Booleans, Floats, Integers, ends, groups, grown, sizes, spread
 from fleetflow.motion.tables import packed, unpacked
 from fleetflow_speed.odometer import NEVER, Odometer, Windows, slots_of
 from fleetflow_speed.pending import Pending
@@ -63,10 +63,7 @@ class SpeedShard:
         if fixes is None:
             return []
         self._fit()
-        due = self._take_in(fixes)
-        if not len(due):
-            return []
-        vehicles, time, latitude, longitude = self._closed(due)
+        vehicles, time, latitude, longitude = self._closed(fixes)
         if not len(vehicles):
             return []
         windows = self._odometer.drive(vehicles, time, latitude, longitude)
@@ -91,40 +88,57 @@ class SpeedShard:
         self._pending.fit(vehicles)
         self._odometer.fit(vehicles)
 
-    def _take_in(self, fixes: Fixes) -> Integers:
-        """Put fixes that are not too late with the pending ones; return vehicles that windows may end of."""
+    def _closed(self, fixes: Fixes) -> tuple[Integers, Integers, Floats, Floats]:
+        """Return the fixes whose windows are to be evaluated, in order; all others are pending."""
         vehicles, group = fixes.vehicles, fixes.group
         stored = self._newest[vehicles]
         before, newest = newest_before(fixes, stored, NEVER)
-        good = slots_of(fixes.time, self._slide_ms) > (before - self._lateness_ms) // self._slide_ms
         self._newest[vehicles] = newest
-        counts = np.bincount(group[good], minlength=len(vehicles))
-        self._pending.append(vehicles, counts, fixes.time[good], fixes.latitude[good], fixes.longitude[good])
-        moved = (newest - self._lateness_ms) // self._slide_ms > (
-            stored - self._lateness_ms
-        ) // self._slide_ms
-        due: Integers = vehicles[moved & (self._pending.size[vehicles] > 0)]
-        return due
-
-    def _closed(self, due: Integers) -> tuple[Integers, Integers, Floats, Floats]:
-        """Take the fixes out of the pending ones whose windows are to be evaluated, in order."""
-        pending = self._pending
-        rows = pending.rows(due)
-        group = np.repeat(np.arange(len(due)), pending.size[due])
-        key = (group << TIME_BITS) | pending.time[rows]
-        if (key[1:] <= key[:-1]).any():
-            # of several positions at one time the greatest counts, whichever came first
-            order = np.lexsort((pending.longitude[rows], pending.latitude[rows], key))
-            order = order[np.append(key[order][1:] != key[order][:-1], True)]
-            rows, group = rows[order], group[order]
-        time, latitude, longitude = pending.time[rows], pending.latitude[rows], pending.longitude[rows]
-        final = (self._newest[due] - self._lateness_ms) // self._slide_ms
+        final = self._final(newest)
+        good = slots_of(fixes.time, self._slide_ms) > self._final(before)
+        moved = final > self._final(stored)
+        if not moved.all():
+            wait = good & ~moved[group]
+            counts = np.bincount(group[wait], minlength=len(vehicles))
+            self._pending.append(
+                vehicles, counts, fixes.time[wait], fixes.latitude[wait], fixes.longitude[wait]
+            )
+            good &= moved[group]
+            vehicles, final = vehicles[moved], final[moved]
+            group = (np.cumsum(moved) - 1)[group]
+        group, time, latitude, longitude = self._with_pending(fixes, vehicles, group, good)
         closed = slots_of(time, self._slide_ms) <= final[group]
-        if closed.any():
-            kept = ~closed
-            counts = np.bincount(group[kept], minlength=len(due))
-            pending.replace(due, counts, time[kept], latitude[kept], longitude[kept])
-        return due[group[closed]], time[closed], latitude[closed], longitude[closed]
+        kept = ~closed
+        counts = np.bincount(group[kept], minlength=len(vehicles))
+        self._pending.replace(vehicles, counts, time[kept], latitude[kept], longitude[kept])
+        return vehicles[group[closed]], time[closed], latitude[closed], longitude[closed]
+
+    def _final(self, newest: Integers) -> Integers:
+        """Return the last slot whose window is not waited for any longer."""
+        return (newest - self._lateness_ms) // self._slide_ms
+
+    def _with_pending(
+        self, fixes: Fixes, vehicles: Integers, group: Integers, good: Booleans
+    ) -> tuple[Integers, Integers, Floats, Floats]:
+        """Return the good fixes and the pending ones of `vehicles`, by vehicle and time, each once."""
+        pending = self._pending
+        held, came = pending.size[vehicles], np.bincount(group[good], minlength=len(vehicles))
+        start = np.cumsum(held + came) - held - came
+        old, new = spread(start, held), spread(start + held, came)
+        rows = pending.rows(vehicles)
+        group = np.repeat(np.arange(len(vehicles)), held + came)
+        time = np.empty(len(group), np.int64)
+        latitude, longitude = np.empty(len(group)), np.empty(len(group))
+        time[old], time[new] = pending.time[rows], fixes.time[good]
+        latitude[old], latitude[new] = pending.latitude[rows], fixes.latitude[good]
+        longitude[old], longitude[new] = pending.longitude[rows], fixes.longitude[good]
+        key = (group << TIME_BITS) | time
+        if (key[1:] > key[:-1]).all():
+            return group, time, latitude, longitude
+        # of several positions at one time the greatest counts, whichever came first
+        order = np.lexsort((longitude, latitude, key))
+        order = order[np.append(key[order][1:] != key[order][:-1], True)]
+        return group[order], time[order], latitude[order], longitude[order]
 
     def _changes(self, windows: Windows) -> list[tuple[int, bool]]:
         """Return which windows change whether their vehicle is speeding, and to what."""

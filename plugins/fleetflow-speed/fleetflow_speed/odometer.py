@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fleetflow.motion.fixes import TIME_BITS
-from fleetflow.motion.runs import Booleans, Floats, Integers, ends, groups, grown
+from fleetflow.motion.runs import Booleans, Floats, Integers, ends, groups, grown, sizes, spread
 from fleetflow.motion.sphere import legs, millimetres
 
 NEVER = -(1 << TIME_BITS)
@@ -68,15 +68,17 @@ class Odometer:
         slot = slots_of(time, self._slide_ms)
         key = (group << TIME_BITS) | slot
         opens, _ = groups(key)
-        last = ends(opens, len(key))
-        windows = self._windows(vehicles[opens], slot[opens], key[opens], opens, last, time, total)
+        windows = self._windows(vehicles[opens], slot[opens], key[opens], opens, time, total)
         newest = ends(first, len(key))
         self.latitude[each], self.longitude[each] = latitude[newest], longitude[newest]
         self.distance_mm[each], self.last_slot[each] = total[newest], slot[newest]
-        # of two slots that share a place the later one comes last and stays
-        place = slot[opens] % self._slots
-        self.first_time[vehicles[opens], place] = time[opens]
-        self.first_mm[vehicles[opens], place] = total[opens]
+        # no window reaches further back than so many slots; of two that share a place the later one stays
+        of, _ = groups(group[opens])
+        count = np.minimum(sizes(of, len(opens)), self._slots)
+        recent = spread(ends(of, len(opens)) + 1 - count, count)
+        place = windows.slot[recent] % self._slots
+        self.first_time[windows.vehicle[recent], place] = time[opens[recent]]
+        self.first_mm[windows.vehicle[recent], place] = total[opens[recent]]
         return windows
 
     def remembered(self, vehicles: int) -> Booleans:
@@ -101,12 +103,12 @@ class Odometer:
         slot: Integers,
         key: Integers,
         opens: Integers,
-        last: Integers,
         time: Integers,
         total: Integers,
     ) -> Windows:
         begin = slot - self._slots
-        earliest = opens[np.searchsorted(key, key - slot + np.maximum(begin + 1, 0))]
+        last = ends(opens, len(time))
+        earliest = opens[self._earliest(key)]
         since, since_mm = time[earliest], total[earliest]
         # windows that reach back to before these fixes
         back = np.flatnonzero(begin < self.last_slot[vehicle])
@@ -116,10 +118,20 @@ class Odometer:
         stored_mm = np.where(within, self.first_mm[vehicle[back]], FAR).min(axis=1)
         since_mm[back] = np.minimum(since_mm[back], stored_mm)
         span = time[last] - since
-        told = span >= self._min_span_ms
-        speed = np.full(len(span), np.nan)
-        speed[told] = (total[last] - since_mm)[told] * 3.6 / span[told]
+        speed = (total[last] - since_mm) * 3.6 / np.maximum(span, 1)
+        speed[span < self._min_span_ms] = np.nan
         return Windows(vehicle, slot, last, speed)
+
+    def _earliest(self, key: Integers) -> Integers:
+        """Return for each window the first of the given slots that lies in it; `key` rises."""
+        most = self._slots - 1
+        wanted = key - most
+        # slots before it that are given: `most` or fewer. So halving takes fewer looks than a search
+        before = np.maximum(np.arange(len(key)) - most, 0) - 1
+        for power in reversed(range(most.bit_length())):
+            ahead = np.minimum(before + (1 << power), len(key) - 1)
+            before += (key[ahead] < wanted) * (1 << power)
+        return before + 1
 
 
 def slots_of(time: Integers, slide_ms: int) -> Integers:

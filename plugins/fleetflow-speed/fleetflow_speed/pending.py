@@ -47,7 +47,8 @@ class Pending:
     def replace(
         self, vehicles: Integers, counts: Integers, time: Integers, latitude: Floats, longitude: Floats
     ) -> None:
-        """Keep only the given fixes, not more than there were, of some vehicles."""
+        """Keep only the given fixes of some vehicles."""
+        self._make_room(vehicles, counts)
         where = spread(self._start[vehicles], counts)
         self.time[where], self.latitude[where], self.longitude[where] = time, latitude, longitude
         self.size[vehicles] = counts
