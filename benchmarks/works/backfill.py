@@ -12,6 +12,7 @@ from benchmarks.works.context import Context
 BY_VEHICLE = Shape(2_000_000, 1_000, 1_000)
 BY_VEHICLE_LONG = Shape(10_000_000, 1_000, 1_000)
 INTERLEAVED = Shape(2_000_000, 100_000, 8, "time")
+INTERLEAVED_LONG = Shape(10_000_000, 100_000, 8, "time")
 DUCKDB = "DuckDB scan"
 
 
@@ -32,7 +33,8 @@ def by_vehicle(context: Context) -> Outcome:
 
 def interleaved(context: Context) -> Outcome:
     """Measure work b."""
-    trials = _compete(context, INTERLEAVED)
+    shape = INTERLEAVED_LONG if context.long else INTERLEAVED
+    trials = _compete(context, shape)
     mine = _find(trials, REFERENCE)
     aims = [
         Aim(
@@ -46,7 +48,7 @@ def interleaved(context: Context) -> Outcome:
             for several in (REFERENCE, "fleetflow, 2 processes")
         ),
     ]
-    return Outcome("b", "Backfill interleaved", _describe(INTERLEAVED), trials, aims=aims)
+    return Outcome("b", "Backfill interleaved", _describe(shape), trials, aims=aims)
 
 
 def _compete(context: Context, shape: Shape) -> list[Trial]:

@@ -32,7 +32,7 @@ class AlphaSettings(Settings):
         description="share of one core that looking may cost; in larger directories looks are further apart",
     )
     block_bytes: int = Field(
-        4 << 20,
+        16 << 20,
         ge=4096,
         le=1 << 30,
         description="bytes that are read from one file before the next one's turn",
