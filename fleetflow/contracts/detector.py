@@ -15,6 +15,11 @@ class Event:
     makes the same event again and the event store adds nothing. `time` is event time, seconds since
     1970. `update` holds fields to set on the vehicle's record, such as `status` and `note`; a value of
     None removes the field.
+
+    `only_if` names fields that several detectors share. Fields of `update` that it names are set together,
+    and only while each field that it names has one of the values given for it (None: the record has no such
+    field; no values: whatever it has). `only_if={"status": ["CRASHED"], "note": []}` lets a crash that is
+    over take its own status and note away, not those of somebody else.
     """
 
     id: str
@@ -26,6 +31,7 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=dict)
     ping: Mapping[str, Any] = field(default_factory=dict)
     update: Mapping[str, Any] = field(default_factory=dict)
+    only_if: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
 class DetectorShard(Protocol):

@@ -32,6 +32,8 @@ def to_plain(batch: ShardBatch) -> dict[str, Any]:
             (e.id, e.vin, e.time, e.kind, e.severity, e.message, dict(e.data), dict(e.ping), dict(e.update))
             for e in batch.events
         ],
+        # beside the events, so that an older version can read them
+        "only_if": [{name: list(values) for name, values in e.only_if.items()} for e in batch.events],
         "counts": {source: astuple(counts) for source, counts in (batch.counts or {}).items()},
     }
 
@@ -48,6 +50,8 @@ def from_plain(plain: dict[str, Any], columns: dict[str, pl.DataType]) -> ShardB
         for name, dtype in columns.items()
         if name not in pings.columns
     ]
+    events = plain["events"]
+    conditions = plain.get("only_if") or [{}] * len(events)
     return ShardBatch(
         pings=pings.with_columns(missing).select(list(columns)),
         rejects=tuple(
@@ -55,6 +59,6 @@ def from_plain(plain: dict[str, Any], columns: dict[str, pl.DataType]) -> ShardB
         ),
         spans=tuple(Span(*span) for span in plain["spans"]),
         notices=tuple(Notice(*notice) for notice in plain["notices"]),
-        events=tuple(Event(*event) for event in plain["events"]),
+        events=tuple(Event(*(*event, only)) for event, only in zip(events, conditions, strict=True)),
         counts={source: Counts(*counts) for source, counts in plain["counts"].items()},
     )

@@ -24,6 +24,7 @@ def as_dict(event: Event) -> dict[str, Any]:
         "data": dict(event.data),
         "ping": dict(event.ping),
         "update": dict(event.update),
+        "only_if": {name: list(values) for name, values in event.only_if.items()},
     }
 
 

@@ -14,9 +14,10 @@ from fleetflow import sqlite
 from fleetflow.config import Configuration
 from fleetflow.contracts.detector import Event
 from fleetflow.events.form import as_dict
-from fleetflow.events.store import FILE, LAYOUT
+from fleetflow.events.store import FILE, LAYOUT, has_conditions
 
 COLUMNS = "row, stored_at, id, vin, time, kind, severity, message, data, ping, changes"
+WITHOUT_CONDITIONS = "'{}' as only_if"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,12 @@ class Events:
     def _rows(self, query: str, values: Sequence[object] = ()) -> Sequence[tuple[Any, ...]]:
         if self._connection is None:
             self._connection = sqlite.connect_to_read(self._path, LAYOUT)
-        return [] if self._connection is None else self._connection.execute(query, values).fetchall()
+        if self._connection is None:
+            return []
+        if "{columns}" in query:
+            conditions = "only_if" if has_conditions(self._connection) else WITHOUT_CONDITIONS
+            query = query.replace("{columns}", f"{COLUMNS}, {conditions}")
+        return self._connection.execute(query, values).fetchall()
 
     def list(
         self,
@@ -71,12 +77,12 @@ class Events:
         }
         given = {condition: value for condition, value in conditions.items() if value is not None}
         where = " and ".join(given) or "true"
-        query = f"select {COLUMNS} from events where {where} order by row desc limit ?"
+        query = f"select {{columns}} from events where {where} order by row desc limit ?"
         return [_event(row) for row in self._rows(query, [*given.values(), limit])]
 
     def since(self, row: int, limit: int = 1000) -> Sequence[StoredEvent]:
         """Return at most `limit` events that were stored after `row`, in the order of storing."""
-        query = f"select {COLUMNS} from events where row > ? order by row limit ?"
+        query = "select {columns} from events where row > ? order by row limit ?"
         return [_event(found) for found in self._rows(query, [row, limit])]
 
     def last_row(self) -> int:
@@ -95,6 +101,6 @@ class Events:
 
 
 def _event(row: tuple[Any, ...]) -> StoredEvent:
-    number, stored_at, *fields, data, ping, changes = row
-    parts = (msgspec.json.decode(part) for part in (data, ping, changes))
+    number, stored_at, *fields, data, ping, changes, only_if = row
+    parts = (msgspec.json.decode(part) for part in (data, ping, changes, only_if))
     return StoredEvent(number, stored_at, Event(*fields, *parts))

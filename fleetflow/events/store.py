@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -29,11 +30,19 @@ create index past_by_row on past (row);
 create table notifiers (name text primary key, row integer not null, updated_at real not null) strict
 """
 INSERT = (
-    "insert into events (id, vin, time, kind, severity, message, data, ping, changes, stored_at)"
-    " select :id, :vin, :time, :kind, :severity, :message, :data, :ping, :changes, :stored_at"
+    "insert into events (id, vin, time, kind, severity, message, data, ping, changes, only_if, stored_at)"
+    " select :id, :vin, :time, :kind, :severity, :message, :data, :ping, :changes, :only_if, :stored_at"
     " where not exists (select 1 from events where id = :id)"
     " and not exists (select 1 from past where id = :id)"
 )
+
+ADD_CONDITIONS = "alter table events add column only_if text not null default '{}'"
+"""Not a layout of its own: versions from before it read and write a store that has the column."""
+
+
+def has_conditions(connection: sqlite3.Connection) -> bool:
+    """Return whether the table of events has the column `only_if`, which older versions do not make."""
+    return any(name == "only_if" for _, name, *_ in connection.execute("pragma table_info(events)"))
 
 
 class EventsStore:
@@ -49,6 +58,9 @@ class EventsStore:
         self._keep = keep
         self._log = folder / f"{FILE}-wal"
         self._connection = sqlite.connect(folder / FILE, LAYOUT, SCRIPT)
+        with sqlite.transaction(self._connection):
+            if not has_conditions(self._connection):
+                self._connection.execute(ADD_CONDITIONS)
         self._lock = threading.Lock()
         self._unsynced = False
 
@@ -66,6 +78,7 @@ class EventsStore:
                 "data": to_json(dict(event.data)).decode(),
                 "ping": to_json(dict(event.ping)).decode(),
                 "changes": to_json(dict(event.update)).decode(),
+                "only_if": to_json(dict(event.only_if)).decode(),
                 "stored_at": now,
             }
             for event in events

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -559,7 +560,7 @@ def test_list_shows_and_chooses(tmp_path, store):
     assert [row["id"] for row in rows] == [f"e{86_400 * 365}", "e2", "e1"]
     assert rows[2] | {"stored_at": 0} == {
         **{"row": 1, "stored_at": 0, "id": "e1", "vin": "A", "time": 1.0, "kind": "crash"},
-        **{"severity": "critical", "message": "event 1", "data": {}, "ping": {}, "update": {}},
+        **{"severity": "critical", "message": "event 1", "data": {}, "ping": {}, "update": {}, "only_if": {}},
     }
     for since in ("1971-01-01", "31536000", "1971-01-01T01:00:00+01:00"):
         assert len(command(tmp_path, "list", "--json", "--since", since).splitlines()) == 1
@@ -603,3 +604,22 @@ def test_watch_prints_what_comes_until_it_is_interrupted(tmp_path, arguments):
         process.stdout.close()
         store.close()
     assert "event 1\n" not in "".join(lines).replace('"', "\n")
+
+
+def test_conditions_are_kept_also_in_a_store_of_before_there_were_any(tmp_path):
+    store = EventsStore(tmp_path)
+    store.add([event(1, update={"status": "X"})])
+    store.close()
+    connection = sqlite3.connect(tmp_path / FILE)
+    # what an older version made
+    connection.execute("alter table events drop column only_if")
+    connection.close()
+    reader = Events(tmp_path)
+    assert [stored.event.only_if for stored in reader.list()] == [{}]
+    reader.close()
+    store = EventsStore(tmp_path)
+    conditional = event(2, update={"status": None}, only_if={"status": ["X", None], "note": []})
+    store.add([conditional])
+    store.close()
+    assert [stored.event for stored in reader.list()] == [conditional, event(1, update={"status": "X"})]
+    reader.close()

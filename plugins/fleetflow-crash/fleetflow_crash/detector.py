@@ -101,6 +101,7 @@ class CrashDetector:
             data={"crash": self._id("crash", vin, episode), "quiet_s": episode.quiet_to - episode.quiet_from},
             ping=dict(ping),
             update={"status": None, "note": None},
+            only_if={"status": [STATUS], "note": []},
         )
 
     def _id(self, kind: str, vin: str, episode: Episode) -> str:

@@ -202,6 +202,7 @@ def test_the_event_says_who_where_and_from_where_help_comes():
 def test_the_cleared_event_names_the_crash_and_takes_status_and_note_away():
     crash, cleared = detector().open(None).on_pings(frame([("A", 10, X), ("A", 20, NO), ("A", 130, NO)]))
     assert cleared.update == {"status": None, "note": None}
+    assert cleared.only_if == {"status": ["CRASHED"], "note": []}, "what others wrote there meanwhile stays"
     assert cleared.data == {"crash": crash.id, "quiet_s": 110.0}
     assert (cleared.severity, cleared.message) == ("info", "CRASH CLEARED: A")
 

@@ -11,7 +11,7 @@ import polars as pl
 from fleetflow.codes import Codes
 from fleetflow.contracts.detector import Event
 from fleetflow_maintenance.faults import Appeared, Faults
-from fleetflow_maintenance.matching import KIND, STATUS, notice_event
+from fleetflow_maintenance.matching import KIND, ONLY_IF, notice_event, update_of
 from fleetflow_maintenance.watch import Watch
 
 VERSION = 1
@@ -38,8 +38,7 @@ class MaintenanceShard:
 
     An event per notice and affected vehicle, with the vehicle's first ping after that is known, once; an
     event per code that appears (see `Faults`), and one when it has appeared too often. The status becomes
-    MAINTENANCE only with a ping none of whose codes is critical: what is worse, such as a crash, stays on
-    show.
+    MAINTENANCE unless there is one that is worse, such as CRASHED.
     """
 
     def __init__(self, detector: MaintenanceDetector, state: Mapping[str, Any]) -> None:
@@ -64,11 +63,6 @@ class MaintenanceShard:
         events.extend(self._notices(pings, vins))
         return events
 
-    def _quiet(self, ping: Mapping[str, Any]) -> bool:
-        """Whether a ping shows nothing that is worse than maintenance."""
-        severity = self._detector.codes.severity
-        return all(severity(code) != "critical" for code in ping.get("obd_codes") or ())
-
     def _fault(self, appeared: Appeared, ping: Mapping[str, Any]) -> Event:
         codes = self._detector.codes
         return Event(
@@ -85,7 +79,6 @@ class MaintenanceShard:
     def _repeated(self, appeared: Appeared, ping: Mapping[str, Any]) -> Event:
         codes, count = self._detector.codes, len(appeared.repeated)
         note = f"{codes.describe(appeared.code)} appeared {count} times"
-        status = self._quiet(ping)
         return Event(
             id=f"repeated:{appeared.vin}:{appeared.code}:{appeared.time!r}",
             vin=appeared.vin,
@@ -100,7 +93,8 @@ class MaintenanceShard:
                 "times": list(appeared.repeated),
             },
             ping=ping,
-            update={"maintenance": note, **({"status": STATUS, "note": note} if status else {})},
+            update=update_of(note),
+            only_if=ONLY_IF,
         )
 
     def _notices(self, pings: pl.DataFrame, vins: Sequence[str]) -> Iterator[Event]:
@@ -121,9 +115,8 @@ class MaintenanceShard:
             new = [due for due in matches.by_vin[vin] if due["number"] not in told]
             if new:
                 self._told[vin] = (*told, *(due["number"] for due in new))
-            status = self._quiet(ping)
             for due in new:
-                yield notice_event(due, ping["time"], ping, status)
+                yield notice_event(due, ping["time"], ping)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state as plain data."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -11,6 +11,8 @@ from fleetflow.contracts.detector import Event
 
 KIND = "maintenance"
 STATUS = "MAINTENANCE"
+ONLY_IF: Mapping[str, Sequence[Any]] = {"status": [None, STATUS, "SPEEDING"], "note": []}
+"""What is worse, such as a crash, and what people wrote, stays on show."""
 
 
 def plain(column: str) -> pl.Expr:
@@ -46,9 +48,12 @@ def match(notices: pl.DataFrame, vehicles: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def notice_event(
-    due: Mapping[str, Any], time: float, ping: Mapping[str, Any] | None = None, status: bool = True
-) -> Event:
+def update_of(note: str) -> dict[str, str]:
+    """Return what is set on a vehicle that needs maintenance, status and note under `ONLY_IF`."""
+    return {"maintenance": note, "status": STATUS, "note": note}
+
+
+def notice_event(due: Mapping[str, Any], time: float, ping: Mapping[str, Any] | None = None) -> Event:
     """Return the event of one row of `match`.
 
     Its id is made of the notice's number and the VIN, so that batch and live rule do not double.
@@ -67,5 +72,6 @@ def notice_event(
             **{name: due[name] for name in ("number", "note", "year", "make", "model")},
         },
         ping=ping or {},
-        update={"maintenance": note, **({"status": STATUS, "note": note} if status else {})},
+        update=update_of(note),
+        only_if=ONLY_IF,
     )

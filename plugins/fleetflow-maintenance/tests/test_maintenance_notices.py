@@ -167,9 +167,7 @@ def test_event_is_made_of_number_and_vin_alone():
         "status": "MAINTENANCE",
         "note": "notice R1: brakes",
     }
-    assert notice_event({**due, "year": None, "note": ""}, 9.0, status=False).update == {
-        "maintenance": "notice R1"
-    }
+    assert notice_event({**due, "year": None, "note": ""}, 9.0).update["maintenance"] == "notice R1"
 
 
 class Live:

@@ -25,6 +25,7 @@ from fleetflow_speed.pending import Pending
 from fleetflow_speed.settings import SpeedSettings
 
 STATE_VERSION = 1
+STATUS = "SPEEDING"
 
 
 class SpeedDetector:
@@ -172,9 +173,12 @@ class SpeedShard:
         update: dict[str, Any] = {"speeding": True, "speed_kmh": speed_kmh}
         if not speeding:
             update = dict.fromkeys(update)
+        only_if: dict[str, list[Any]] = {}
         if settings.set_status:
-            update["status"] = "SPEEDING" if speeding else None
+            update["status"] = STATUS if speeding else None
             update["note"] = f"{speed_kmh:.0f} km/h" if speeding else None
+            # whatever else is the matter with a vehicle is worse
+            only_if = {"status": [None, STATUS] if speeding else [STATUS], "note": []}
         return Event(
             id=hashlib.sha256(
                 f"speed\n{vin}\n{time_ms}\n{kind}".encode("utf-8", "surrogatepass")
@@ -193,6 +197,7 @@ class SpeedShard:
             },
             ping={"vin": vin, "latitude": latitude, "longitude": longitude, "time": time},
             update=update,
+            only_if=only_if,
         )
 
     def snapshot(self) -> dict[str, Any]:

@@ -34,8 +34,9 @@ class SpeedSettings(Settings):
         60.0, gt=0, description="seconds that the pings in a window must span for a speed to be told"
     )
     set_status: bool = Field(
-        False,
-        description="whether to set status SPEEDING and a note, besides the fields speeding and speed_kmh",
+        True,
+        description="whether to set status SPEEDING and a note, besides the fields speeding and speed_kmh, "
+        "while no other status is set",
     )
 
     reject_jumps: bool = Field(

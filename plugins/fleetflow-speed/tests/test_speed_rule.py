@@ -96,18 +96,21 @@ def test_event_tells_vehicle_speed_and_cause():
     assert event.data["window_end"] - 15 < event.time <= event.data["window_end"]
     assert event.ping["time"] == event.time
     assert event.message == "A drives 130 km/h (limit 113 km/h)"
-    assert event.update == {"speeding": True, "speed_kmh": 130.0}
 
 
 def test_end_removes_what_the_begin_set():
-    begin, end = events_of(drive((130, 900), (0, 900)), SpeedSettings(set_status=True))
+    begin, end = events_of(drive((130, 900), (0, 900)))
     assert begin.update == {"speeding": True, "speed_kmh": 130.0, "status": "SPEEDING", "note": "130 km/h"}
     assert end.update == dict.fromkeys(begin.update)
 
 
 def test_status_of_other_plugins_is_left_alone():
-    for event in events_of(drive((130, 900), (0, 900))):
-        assert not {"status", "note"} & event.update.keys()
+    begin, end = events_of(drive((130, 900), (0, 900)))
+    assert begin.only_if == {"status": [None, "SPEEDING"], "note": []}
+    assert end.only_if == {"status": ["SPEEDING"], "note": []}
+    for event in events_of(drive((130, 900), (0, 900)), SpeedSettings(set_status=False)):
+        assert event.update.keys() == {"speeding", "speed_kmh"}
+        assert event.only_if == {}
 
 
 def test_one_ping_in_a_window_tells_nothing():

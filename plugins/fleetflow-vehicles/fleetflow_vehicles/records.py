@@ -249,15 +249,20 @@ def not_json(value: object, depth: int = 0) -> str:
     return problem
 
 
+def _holds(only_if: Mapping[str, Sequence[Any]], record: Mapping[str, Any]) -> bool:
+    return all(not values or record.get(name) in values for name, values in only_if.items())
+
+
 def with_events(record: Record, events: Iterable[Event], own: Collection[str], limit: int) -> Record:
     """Return `record` after the updates of its vehicle's events, in whatever order they come.
 
     Per field the event that is greatest by (time, id) decides; `event_marks` remembers it, also for a
-    field that was removed. So an event that is replayed, or late, changes nothing, and a value that
-    somebody set by hand stays until there is a newer event. An update that must not be set is left out,
-    with a warning: the event itself is not lost by it.
+    field that was removed, and for one that `only_if` left as it was. So an event that is replayed, or
+    late, changes nothing, and a value that somebody set by hand stays until there is a newer event. An
+    update that must not be set is left out, with a warning: the event itself is not lost by it.
     """
-    for event in events:
+    # conditions are asked of the record as it was then: of the events of one batch the older ones come first
+    for event in sorted(events, key=lambda event: (event.time, event.id)):
         stored = record.get(MARKS)
         marks: dict[str, Any] = dict(stored) if isinstance(stored, dict) else {}
         mark = [event.time, event.id]
@@ -268,9 +273,11 @@ def with_events(record: Record, events: Iterable[Event], own: Collection[str], l
         }
         if not newer:
             continue
+        allowed = _holds(event.only_if, record)
+        values = {name: value for name, value in newer.items() if allowed or name not in event.only_if}
         try:
             check_fields({**newer, "event": mark}, own)
-            changed = with_fields(record, {**newer, MARKS: {**marks, **dict.fromkeys(newer, mark)}}, own)
+            changed = with_fields(record, {**values, MARKS: {**marks, **dict.fromkeys(newer, mark)}}, own)
             text_of(changed, own, limit)
         except FleetflowError as error:
             log.warning(

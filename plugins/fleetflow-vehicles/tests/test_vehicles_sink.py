@@ -329,6 +329,87 @@ def test_events_in_any_order_and_again_leave_the_newest_per_field(events: Any, r
     }
 
 
+STATUSES = few([None, "CRASHED", "SPEEDING", "MAINTENANCE"])
+conditional = st.lists(
+    st.builds(
+        lambda time_s, name, status, own, values: event(
+            "A",
+            time_s,
+            {"status": status, "note": status and f"{status} at {time_s}", name: time_s},
+            f"{name}-{time_s}",
+            {"status": values, "note": []} if own else {},
+        ),
+        few([1.0, 2.0, 3.0, 4.0]),
+        few(["crash", "speed", "maintenance"]),
+        STATUSES,
+        st.booleans(),
+        st.lists(STATUSES, min_size=1, max_size=2),
+    ),
+    max_size=10,
+    unique_by=lambda one: one.id,
+)
+
+
+def folded(events: Any) -> dict[str, Any]:
+    """Return what the fields of one vehicle are after events in order, by the words of the contract."""
+    fields: dict[str, Any] = {}
+    for one in sorted(events, key=lambda one: (one.time, one.id)):
+        holds = all(not values or fields.get(name) in values for name, values in one.only_if.items())
+        fields.update({n: v for n, v in one.update.items() if holds or n not in one.only_if})
+        fields = {name: value for name, value in fields.items() if value is not None}
+    return fields
+
+
+@settings(max_examples=100, deadline=None)
+@given(conditional, st.integers(0, 10), st.integers(0, 10), st.randoms(use_true_random=False))
+def test_conditional_updates_are_those_of_the_order_of_time_and_a_replay_changes_nothing(
+    events: Any, cut: int, back: int, rnd: random.Random
+) -> None:
+    """In any order within a batch; batches in order of time, some of it twice, as after a kill."""
+    in_order = sorted(events, key=lambda one: (one.time, one.id))
+    first, again = in_order[:cut], in_order[max(0, cut - back) :]
+    with tempfile.TemporaryDirectory() as folder:
+        shard = VehiclesSink.at(Path(folder), 2).open("0000", None)
+        shard.write(batch(ping("A")), {})
+        for part in (first, again):
+            shard.write(batch(events=rnd.sample(part, len(part))), {})
+        with Vehicles(Path(folder)) as vehicles:
+            record = vehicles.get("A")
+            assert record is not None
+            names = {name for one in events for name in one.update}
+            assert {name: record[name] for name in names if name in record} == folded(events)
+            # whatever somebody writes there now, no replay of anything undoes it
+            vehicles.update("A", {"status": None, "note": "by hand"})
+            revision = vehicles.revision()
+            for one in rnd.sample(in_order, len(in_order)):
+                shard.write(batch(events=[one]), {})
+            assert vehicles.revision() == revision or not events
+        shard.close()
+
+
+def test_an_end_takes_away_what_its_own_begin_set_and_nothing_else(tmp_path: Path) -> None:
+    shard = VehiclesSink.at(tmp_path, 2).open("0000", None)
+    free, own = {"status": [None, "SPEEDING"], "note": []}, {"status": ["SPEEDING"], "note": []}
+    begin = event("A", 1.0, {"speeding": True, "status": "SPEEDING", "note": "130"}, only_if=free)
+    crash = event("A", 2.0, {"status": "CRASHED", "note": "help"})
+    end = event("A", 3.0, {"speeding": None, "status": None, "note": None}, only_if=own)
+    over = event("A", 4.0, {"status": None, "note": None}, only_if={"status": ["CRASHED"], "note": []})
+    found = []
+    with Vehicles(tmp_path) as vehicles:
+        for one in (begin, crash, end, over):
+            shard.write(batch(ping("A", one.time), events=[one]), {})
+            record = vehicles.get("A")
+            assert record is not None
+            found.append([record.get(name) for name in ("status", "note", "speeding")])
+    shard.close()
+    assert found == [
+        ["SPEEDING", "130", True],
+        ["CRASHED", "help", True],
+        ["CRASHED", "help", None],
+        [None, None, None],
+    ]
+
+
 def test_an_update_that_must_not_be_set_is_left_out_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

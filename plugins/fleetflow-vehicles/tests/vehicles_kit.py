@@ -53,9 +53,16 @@ def batch(*pings: Mapping[str, Any], events: Iterable[Event] = ()) -> ShardBatch
     return ShardBatch(frame(pings), events=tuple(events))
 
 
-def event(vin: str, time_s: float, update: Mapping[str, Any], name: str = "") -> Event:
+def event(
+    vin: str,
+    time_s: float,
+    update: Mapping[str, Any],
+    name: str = "",
+    only_if: Mapping[str, Any] | None = None,
+) -> Event:
     """Return an event that sets fields on a vehicle."""
-    return Event(name or f"{vin}-{time_s}", vin, time_s, "crash", "high", "it crashed", update=update)
+    name = name or f"{vin}-{time_s}"
+    return Event(name, vin, time_s, "crash", "high", "it crashed", update=update, only_if=only_if or {})
 
 
 def put(store: Store, *pings: Mapping[str, Any], version: int | None = 2) -> Mapping[str, Counts]:
