@@ -17,15 +17,27 @@ import polars as pl
 from fleetflow.audit import bounded
 from fleetflow.audit.continuity import SCATTERED
 from fleetflow.contracts.payload import Payload, Reject
+from fleetflow.contracts.payload import Place as RecordPlace
 from fleetflow.contracts.rule import Rule
 from fleetflow.contracts.schema import PingSchema
 from fleetflow.contracts.source import Source
 from fleetflow.dataflow.conflation import newest
 from fleetflow.dataflow.shaping import Shaped, Validator, decode
+from fleetflow.quarantine.store import Quarantined
 
 Place = tuple[str, str, str, int, int]
 """Source, partition, resource, start and end."""
 COMPACT_ROWS = 200_000
+
+
+def key_of(place: RecordPlace | Quarantined) -> Place:
+    """Return what tells a place from all others."""
+    return place.source, place.partition, place.resource, place.start, place.end
+
+
+def digest_of(place: RecordPlace | Quarantined) -> bytes:
+    """Return a digest of the raw bytes of a place."""
+    return hashlib.blake2b(place.raw, digest_size=8).digest()
 
 
 @dataclass
@@ -82,15 +94,24 @@ class Deriver:
     """Decodes and judges payloads as the flow would.
 
     `quarantined` has, per place, when it was quarantined: a rule may depend on the time (a ping from the
-    future), and is then asked again with the time of then.
+    future), and is then asked again with the time of then. `judged` are places that a judge has turned down,
+    with a digest of their raw bytes: what a vehicle had done before cannot be asked again, so these are
+    rejects if the bytes are still there.
     """
 
-    def __init__(self, schema: PingSchema, rules: Sequence[Rule], quarantined: Mapping[Place, float]) -> None:
+    def __init__(
+        self,
+        schema: PingSchema,
+        rules: Sequence[Rule],
+        quarantined: Mapping[Place, float],
+        judged: Mapping[Place, bytes] | None = None,
+    ) -> None:
         self._schema, self._rules = schema, list(rules)
         self._validate = Validator(rules)
         self._then: dict[tuple[str, str], dict[int, float]] = {}
         for (source, _, resource, start, _), at in quarantined.items():
             self._then.setdefault((source, resource), {})[start] = at
+        self._judged = dict(judged or {})
 
     def partition(
         self, source: Source, name: str, bounds: Mapping[str, Bound], skip_last: int = 0
@@ -165,9 +186,7 @@ class Deriver:
             pings, more = self._judge_again(pings, payloads[0], then)
             rejects += more
         for reject in rejects:
-            place = reject.place
-            key = (place.source, place.partition, place.resource, place.start, place.end)
-            derived.rejects[key] = hashlib.blake2b(place.raw, digest_size=8).digest()
+            derived.rejects[key_of(reject.place)] = digest_of(reject.place)
         derived.pings[shaped.source] = derived.pings.get(shaped.source, 0) + pings.height
         if pings.height:
             derived.frames.append(newest(pings.with_columns(pl.lit(shaped.source).alias("source"))))
@@ -175,22 +194,29 @@ class Deriver:
     def _judge_again(
         self, pings: pl.DataFrame, payload: Payload, then: Mapping[int, float]
     ) -> tuple[pl.DataFrame, list[Reject]]:
-        """Reject the pings that were rejected at the time, and still would be at that time."""
+        """Reject the pings that were rejected at the time, and still would be at that time, or by a judge."""
         moments = {start: at for start, at in then.items() if payload.start <= start < payload.end}
-        broken: dict[int, Rule] = {}
-        for row in pings["sequence"].is_in(list(moments)).arg_true().to_list():
-            one = pings[row : row + 1]
-            now = moments[int(one["sequence"][0])]
-            for rule in self._rules:
-                if not one.select(rule.expression(now).fill_null(False)).item():
-                    broken[row] = rule
-                    break
-        if not broken:
+        rows = pings["sequence"].is_in(list(moments)).arg_true().to_list()
+        if not rows:
             return pings, []
         whole = self._schema.decode([payload])
         sequences = pings["sequence"]
+        broken: list[int] = []
         rejects = []
-        for row, rule in broken.items():
-            at = (whole.pings["sequence"] == sequences[row]).arg_true().to_list()
-            rejects += [Reject(place, rule.name, rule.reason, time.time()) for place in whole.locate(at)]
-        return pings.filter(~pl.Series(range(pings.height)).is_in(list(broken))), rejects
+        for row in rows:
+            one = pings[row : row + 1]
+            now = moments[int(sequences[row])]
+            places = whole.locate((whole.pings["sequence"] == sequences[row]).arg_true().to_list())
+            broken_rules = (
+                rule for rule in self._rules if not one.select(rule.expression(now).fill_null(False)).item()
+            )
+            rule = next(broken_rules, None)
+            if rule is not None:
+                name, reason = rule.name, rule.reason
+            elif places and all(self._judged.get(key_of(place)) == digest_of(place) for place in places):
+                name, reason = "judged", "turned down by what the vehicle had done before"
+            else:
+                continue
+            broken.append(row)
+            rejects += [Reject(place, name, reason, time.time()) for place in places]
+        return pings.filter(~pl.Series(range(pings.height)).is_in(broken)), rejects

@@ -8,7 +8,6 @@ else.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import sys
 import time
@@ -20,7 +19,7 @@ from fleetflow import application
 from fleetflow.audit import compare, moment
 from fleetflow.audit.compare import Problem, Unverifiable
 from fleetflow.audit.continuity import SCATTERED
-from fleetflow.audit.derive import Bound, Derived, Deriver, Place
+from fleetflow.audit.derive import Bound, Derived, Deriver, Place, digest_of, key_of
 from fleetflow.audit.moment import Key, Moment
 from fleetflow.audit.positions import positions
 from fleetflow.audit.reread import reread
@@ -82,8 +81,13 @@ class Verification:
         rules: list[Any] = self._plugins.gather(
             "fleetflow_rules", "validation rule", _name, self._configuration
         )
-        times = {place: at for place, (_, rule, at) in rejected.items() if rule != "malformed"}
-        deriver = Deriver(schema, rules, times)
+        judges = {
+            judge.name
+            for judge in self._plugins.gather("fleetflow_judges", "judge", _name, self._configuration)
+        }
+        times = {place: at for place, (_, rule, at, _) in rejected.items() if rule != "malformed"}
+        judged = {place: raw for place, (raw, rule, _, here) in rejected.items() if here and rule in judges}
+        deriver = Deriver(schema, rules, times, judged)
         derived = Derived()
         sources: list[Source] = self._plugins.gather(
             "fleetflow_sources", "source", _name, self._configuration
@@ -119,18 +123,14 @@ class Verification:
     def _moment(self) -> Moment:
         return Moment(time.time()) if self._ledger is None else moment.take(self._ledger)
 
-    def _rejected(self) -> dict[Place, tuple[bytes, str, float]]:
-        """Return raw bytes' digest, rule and time of everything in the quarantine."""
+    def _rejected(self) -> dict[Place, tuple[bytes, str, float, bool]]:
+        """Return raw bytes' digest, rule, time, and whether it was not put through again, of all rejects."""
         if self._quarantine is None:
             return {}
         reader = QuarantineReader(self._quarantine)
         try:
             return {
-                (each.source, each.partition, each.resource, each.start, each.end): (
-                    hashlib.blake2b(each.raw, digest_size=8).digest(),
-                    each.rule,
-                    each.quarantined_at,
-                )
+                key_of(each): (digest_of(each), each.rule, each.quarantined_at, each.state == "quarantined")
                 for each in reader.rejects(Selection())
             }
         finally:
@@ -215,9 +215,7 @@ class Verification:
         deadline = time.monotonic() + (PATIENCE_S if self._running else 0)
         while True:
             stored = {
-                place: raw
-                for place, (raw, _, _) in self._rejected().items()
-                if self._verified(place, derived)
+                place: raw for place, (raw, *_) in self._rejected().items() if self._verified(place, derived)
             }
             lacking, more = compare.quarantine(derived.rejects, stored)
             if not lacking or time.monotonic() > deadline:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetflow.audit import bounded
-from fleetflow.audit.derive import Bound, Deriver
+from fleetflow.audit.derive import Bound, Deriver, digest_of, key_of
 from fleetflow.builtin.rules import builtin_rules
 from fleetflow.contracts.payload import Payload
 from fleetflow.testing import MemorySource, csv_payload
@@ -53,8 +53,8 @@ def test_the_last_generation_of_a_resource_is_the_one_that_is_there():
     assert bounded.known_as("new.csv", ["a.csv"]) == "new.csv"
 
 
-def derive(payloads, bound, quarantined=None):
-    deriver = Deriver(fleetflow_schema(), builtin_rules(86_400), quarantined or {})
+def derive(payloads, bound, quarantined=None, judged=None):
+    deriver = Deriver(fleetflow_schema(), builtin_rules(86_400), quarantined or {}, judged)
     return deriver.partition(MemorySource(payloads), "memory", {"test.csv": bound})
 
 
@@ -92,3 +92,19 @@ def test_a_ping_that_was_from_the_future_is_still_a_reject_when_that_time_has_co
     newest = derived.newest()
     assert isinstance(newest, pl.DataFrame)
     assert newest["vin"].to_list() == ["W"]
+
+
+def test_what_a_judge_turned_down_is_left_out_while_its_raw_bytes_are_there():
+    payload = csv_payload("V,1,2,1000\nV,80,2,1001\nW,1,2,1000\n")
+    (jump,) = fleetflow_schema().decode([payload]).locate([1])
+    assert b"80" in jump.raw
+    quarantined = {key_of(jump): 1_000_000_000.0}
+    derived = derive([payload], Bound(), quarantined, {key_of(jump): digest_of(jump)})
+    assert derived.rejects == {key_of(jump): digest_of(jump)}
+    assert derived.pings == {"memory": 2}
+    for other in ({}, {key_of(jump): b"of other bytes"}):
+        derived = derive([payload], Bound(), quarantined, other)
+        assert derived.rejects == {}
+        newest = derived.newest()
+        assert newest is not None
+        assert dict(newest.select("vin", "time").rows()) == {"V": 1001.0, "W": 1000.0}
