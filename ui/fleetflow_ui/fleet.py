@@ -16,8 +16,9 @@ from fleetflow.contracts.vehicles import Record
 from fleetflow_ui.geo import mercator
 from fleetflow_ui.trails import Trails
 
-NORMAL, CRASHED, OTHER = 0, 1, 2
-"""What `Fleet.status` holds; OTHER is any status of a detector or person that is not one of the two."""
+NORMAL, CRASHED, OTHER, SELECTED = 0, 1, 2, 3
+"""What `Fleet.status` holds; OTHER is any status of a detector or person that is none of the three."""
+KNOWN = {"NORMAL": NORMAL, "CRASHED": CRASHED, "SELECTED": SELECTED}
 MOVED_M = 15.0
 """A vehicle that moved less keeps its heading: positions of a standing one waver."""
 FIRST_CAPACITY = 256
@@ -25,10 +26,10 @@ FIRST_CAPACITY = 256
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many vehicles there are of each sort."""
+    """How many vehicles there are of each sort; `statuses` by NORMAL, CRASHED, OTHER, SELECTED."""
 
     vehicles: int
-    statuses: tuple[int, int, int]
+    statuses: tuple[int, int, int, int]
     stale: int
     sources: dict[str, int]
     codes: dict[str, int]
@@ -43,14 +44,21 @@ class Fleet:
     fleet; rows from `len(fleet)` on mean nothing. `version` rises with each change. A look costs what
     changed, not what there is.
 
+    `generation` rises when all is forgotten because the map is another one: slots then are of other vehicles.
+    `whole` is False from then, and from the start, until the map was read to its end once.
+
     Written by one thread under `lock`; readers take the lock as long as they compare columns.
     """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.version = 0
+        self.version = self.generation = 0
         self.changed_at = time.time()
         self.problem = ""
+        self._empty()
+
+    def _empty(self) -> None:
+        self.whole = False
         self.vins: list[str] = []
         self.records: list[Record] = []
         self.sources: list[str] = []
@@ -116,13 +124,13 @@ class Fleet:
             key = (self.version, int(now), stale_s)
             if self._counted is None or self._counted[0] != key:
                 n = len(self)
-                statuses = np.bincount(self.status[:n], minlength=3)
+                statuses = np.bincount(self.status[:n], minlength=4).tolist()
                 sources = np.bincount(self.source[:n], minlength=len(self.sources))
                 self._counted = (
                     key,
                     Counts(
                         n,
-                        (int(statuses[0]), int(statuses[1]), int(statuses[2])),
+                        (statuses[NORMAL], statuses[CRASHED], statuses[OTHER], statuses[SELECTED]),
                         int(np.count_nonzero(now - self.time[:n] > stale_s)),
                         {name: int(sources[i]) for i, name in enumerate(self.sources)},
                         {code: len(slots) for code, slots in self.by_code.items() if slots},
@@ -135,6 +143,21 @@ class Fleet:
         with self.lock:
             if problem != self.problem:
                 self.problem = problem
+                self.version += 1
+
+    def forget(self) -> None:
+        """Begin anew: the map is another one than before."""
+        with self.lock:
+            self._empty()
+            self.generation += 1
+            self.version += 1
+            self.changed_at = time.time()
+
+    def finish(self) -> None:
+        """Tell readers that all there is has been taken over."""
+        with self.lock:
+            if not self.whole:
+                self.whole = True
                 self.version += 1
 
     def take(self, records: Sequence[Record]) -> None:
@@ -150,7 +173,7 @@ class Fleet:
             self._grow()
             new = slots >= before
             self._move(slots, new, x, y, times, np.cos(np.radians(fresh["latitude"])))
-            self.status[slots] = [_status(record.get("status")) for record in records]
+            self.status[slots] = [status(record.get("status")) for record in records]
             self.source[slots] = [self._source(str(record.get("source", ""))) for record in records]
             for slot, record in zip(slots.tolist(), records, strict=True):
                 self._mark(slot, record)
@@ -218,6 +241,6 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else float("nan")
 
 
-def _status(value: object) -> int:
-    word = str(value or "NORMAL").upper()
-    return NORMAL if word == "NORMAL" else CRASHED if word == "CRASHED" else OTHER
+def status(value: object) -> int:
+    """Return what `Fleet.status` holds for a record's field `status`."""
+    return KNOWN.get(str(value or "NORMAL").upper(), OTHER)

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from fleetflow.contracts.vehicles import VehiclesMap
+from fleetflow.contracts.vehicles import Changes, VehiclesMap
 from fleetflow.errors import FleetflowError
 from fleetflow_ui.fleet import Fleet
 
@@ -24,6 +24,7 @@ class FleetReader:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="fleet-reader", daemon=True)
         self._revision = 0
+        self._doubts = 0
         self.fleet = Fleet()
 
     def start(self) -> FleetReader:
@@ -57,8 +58,31 @@ class FleetReader:
     def look(self, vehicles: VehiclesMap) -> None:
         """Take over what changed since the last look."""
         changes = vehicles.changed_since(self._revision)
+        if changes.revision < self._revision:
+            # the store was deleted, or another one is in its place, of which everything has come
+            self.fleet.forget()
+        self._take(changes)
+        if self._differs(vehicles.count(), bool(changes.records)):
+            log.warning("the vehicles map is another one than before: it is read anew")
+            self.fleet.forget()
+            self._take(vehicles.changed_since(0))
+        self.fleet.say("")
+        self.fleet.finish()
+
+    def _take(self, changes: Changes) -> None:
         self._revision = changes.revision
         for start in range(0, len(changes.records), AT_ONCE):
             self.fleet.take(changes.records[start : start + AT_ONCE])
-        if not changes.records:
-            self.fleet.say("")
+
+    def _differs(self, count: int, changed: bool) -> bool:
+        """Whether the map cannot be the one that was followed: deletions and replacements are not told.
+
+        A few more than are known here may have come since the look before: that they are still unknown
+        after a look without changes is what counts.
+        """
+        more = count > len(self.fleet) and not changed
+        self._doubts = self._doubts + 1 if more else 0
+        different = count < len(self.fleet) or self._doubts > 1
+        if different:
+            self._doubts = 0
+        return different

@@ -40,15 +40,17 @@ PATIENCE_S = 60
 
 
 class FakeMap:
-    """A vehicles map whose change feed is a list of lists of records."""
+    """A vehicles map whose change feed is a list of lists of records; its revision is its length."""
 
-    def __init__(self):
-        self.changes = []
+    def __init__(self, *changes):
+        self.changes = list(changes)
 
     def changed_since(self, revision):
-        return Changes(
-            len(self.changes), [record for records in self.changes[revision:] for record in records]
-        )
+        start = revision if revision <= len(self.changes) else 0
+        return Changes(len(self.changes), [each for records in self.changes[start:] for each in records])
+
+    def count(self):
+        return len({each["vin"] for records in self.changes for each in records})
 
     def close(self):
         pass

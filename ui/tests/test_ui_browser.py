@@ -99,6 +99,7 @@ def test_each_counter_is_a_filter(tab, fleet):
         open_tab.wait_rows("vehicles", "rows.length == 3")
         for button, dots, crashed in (
             ("Normal 3", 3, 0),
+            ("Selected 0", 0, 0),
             ("Crashed 1", 0, 1),
             ("Stale 1", 1, 0),
             ("Live 3", 2, 1),

@@ -79,14 +79,14 @@ def test_counts_follow_status_source_and_codes_as_they_change():
         ]
     )
     counts = fleet.counts(5001.0, 300.0)
-    assert counts.statuses == (1, 1, 1)
+    assert counts.statuses == (1, 1, 1, 0)
     assert [int(s) for s in fleet.status[:3]] == [NORMAL, CRASHED, OTHER]
     assert counts.stale == 2
     assert counts.sources == {"alpha": 2, "beta": 1}
     assert counts.codes == {"P0171": 2, "P0300": 1}
     fleet.take([record("A", obd_codes=[]), record("B", status=None, obd_codes=["U0100"])])
     counts = fleet.counts(5001.0, 300.0)
-    assert counts.statuses == (2, 0, 1)
+    assert counts.statuses == (2, 0, 1, 0)
     assert counts.codes == {"U0100": 1}
 
 
@@ -175,6 +175,50 @@ def test_what_cannot_be_read_is_told_and_the_last_state_stays(vehicles):
     assert (reader.fleet.problem, len(reader.fleet)) == ("layout 9", 1)
     reader.look(vehicles)
     assert reader.fleet.problem == ""
+
+
+def test_a_map_that_was_deleted_or_replaced_is_read_anew(vehicles):
+    reader = FleetReader(lambda: vehicles, 1.0)
+    assert not reader.fleet.whole
+    vehicles.changes = [[record("A")], [record("B")], [record("C")]]
+    reader.look(vehicles)
+    assert (reader.fleet.vins, reader.fleet.generation, reader.fleet.whole) == (["A", "B", "C"], 0, True)
+    vehicles.changes = []
+    reader.look(vehicles)
+    assert (reader.fleet.vins, reader.fleet.generation, reader.fleet.whole) == ([], 1, True)
+    vehicles.changes = [[record("A")], [record("B")], [record("C")]]
+    reader.look(vehicles)
+    vehicles.changes = [[record("D")]]
+    reader.look(vehicles)
+    # a shorter history
+    assert (reader.fleet.vins, reader.fleet.generation) == (["D"], 2)
+    vehicles.changes = [[record("E")], [record("E")]]
+    reader.look(vehicles)
+    # a longer history with fewer vehicles than are known
+    assert (reader.fleet.vins, reader.fleet.generation) == (["E"], 3)
+    assert reader.fleet.slot("D") is None
+    assert reader.fleet.search("D") == []
+
+
+def test_a_map_that_was_replaced_by_a_larger_one_of_the_same_length_is_read_anew(vehicles):
+    reader = FleetReader(lambda: vehicles, 1.0)
+    vehicles.changes = [[record("A")]]
+    reader.look(vehicles)
+    vehicles.changes = [[record("X"), record("Y")]]
+    # once it may be that they came after the look
+    reader.look(vehicles)
+    assert reader.fleet.generation == 0
+    reader.look(vehicles)
+    assert (reader.fleet.vins, reader.fleet.generation) == (["X", "Y"], 1)
+
+
+def test_vehicles_that_come_while_the_reader_looks_are_no_reason_to_read_all_anew(vehicles):
+    reader = FleetReader(lambda: vehicles, 1.0)
+    vehicles.count = lambda: len(reader.fleet) + 1
+    for number in range(5):
+        vehicles.changes.append([record(f"V{number}")])
+        reader.look(vehicles)
+    assert (len(reader.fleet), reader.fleet.generation) == (5, 0)
 
 
 def test_the_reader_goes_on_after_a_store_that_failed_to_open(vehicles):

@@ -10,6 +10,7 @@ import pytest
 from bokeh.document import Document
 from bokeh.util.hex import hexbin
 from fleetflow_ui import shell
+from fleetflow_ui.fleet import CRASHED, SELECTED
 from fleetflow_ui.geo import View, mercator
 from fleetflow_ui.map.dots import MOST_DOTS, hexagons, scene, short
 from fleetflow_ui.map.filters import Choice
@@ -40,16 +41,21 @@ def record(vin, latitude=35.0, longitude=-95.0, **more):
 def look(page, *records):
     """Let records arrive."""
     page.fleet.take(list(records))
+    page.fleet.finish()
     page.update()
 
 
 def sent(page):
     """What would have to travel: the columns of every layer by identity."""
-    sources = (page.map.dots.source, page.map.crashed.source, page.map.hexagons.source, page.map.chosen)
+    layers = (page.map.dots, page.map.crashed, page.map.marked, page.map.hexagons)
+    sources = (*(layer.source for layer in layers), page.map.chosen)
     return [id(column) for source in sources for column in source.data.values()]
 
 
 def test_an_empty_fleet_is_said_in_words(page):
+    page.update()
+    assert "Reading the vehicles map" in page.said.text
+    page.fleet.finish()
     page.update()
     assert "No vehicle yet" in page.said.text
     assert page.said.visible
@@ -108,6 +114,49 @@ def test_crashed_vehicles_are_a_layer_of_their_own_and_stale_ones_are_faded(page
     assert list(page.map.dots.source.data["slot"]) == [0, 2, 3]
     assert list(page.map.dots.source.data["kind"]) == [0, 1, 2]
     assert list(page.map.crashed.source.data["slot"]) == [1]
+
+
+def test_vehicles_with_the_status_selected_are_a_layer_of_their_own_that_fades(page):
+    look(
+        page,
+        record("A", status="SELECTED"),
+        record("B"),
+        record("C", status="SELECTED", time=time.time() - 9999),
+    )
+    assert list(page.map.dots.source.data["slot"]) == [1]
+    assert list(page.map.marked.source.data["slot"]) == [0, 2]
+    assert list(page.map.marked.source.data["kind"]) == [0, 2]
+
+
+def test_each_kind_of_vehicle_has_a_shape_of_its_own(page):
+    """Not everybody tells the colours: circle, circle with a point, square, square on edge, ring."""
+    plot = page.map.plot
+    marker = {
+        name: plot.select_one({"name": name}).glyph.marker for name in ("vehicles", "marked", "selected")
+    }
+    assert marker == {"vehicles": "circle", "marked": "square", "selected": "circle"}
+    crashed, pupils = (plot.select_one({"name": name}).glyph for name in ("crashed", "pupils"))
+    assert (crashed.marker, round(crashed.angle, 3)) == ("square", 0.785)
+    # of normal dots the point is transparent
+    assert [len(colour) for colour in pupils.fill_color["transform"].palette] == [9, 7, 9, 7]
+
+
+def test_a_map_that_was_replaced_keeps_the_selection_by_its_vin(page):
+    look(page, record("A"), record("B", 40.0))
+    page.select_vin("B")
+    page.fleet.forget()
+    page.update()
+    assert not page.panel.root.visible
+    assert "Reading the vehicles map" in page.said.text
+    look(page, record("B", 41.0), record("Z"))
+    assert page.panel.root.visible
+    assert list(page.map.chosen.data["slot"]) == [0]
+    page.fleet.forget()
+    look(page, record("Z"))
+    assert not page.panel.root.visible
+    assert "No vehicle has the VIN B" in page.said.text
+    page.clear()
+    assert not page.said.visible
 
 
 def test_only_what_is_in_view_is_sent(page):
@@ -176,7 +225,8 @@ def test_counts_are_short():
     ("choice", "slots"),
     [
         (Choice(), [0, 1, 2, 3]),
-        (Choice(statuses=frozenset({1})), [1]),
+        (Choice(statuses=frozenset({CRASHED})), [1]),
+        (Choice(statuses=frozenset({SELECTED})), []),
         (Choice(hearing=frozenset({"Stale"})), [3]),
         (Choice(hearing=frozenset({"Live", "Stale"})), [0, 1, 2, 3]),
         (Choice(sources=frozenset({"beta"})), [2]),
@@ -200,7 +250,7 @@ def test_a_choice_shows_what_is_like_it(page, choice, slots):
 def test_counters_count_the_whole_fleet_and_a_choice_stays_when_buttons_move(page):
     look(page, record("A", obd_codes=["P0300"]), record("B", status="CRASHED"))
     status, _, source, code = page.filters.root.children
-    assert status.labels == ["Normal 1", "Crashed 1", "Other 0"]
+    assert status.labels == ["Normal 1", "Selected 0", "Crashed 1", "Other 0"]
     assert source.labels == ["alpha 2"]
     code.active = [0]
     assert list(page.map.dots.source.data["slot"]) == [0]
@@ -214,7 +264,7 @@ def test_counters_count_the_whole_fleet_and_a_choice_stays_when_buttons_move(pag
 
 def test_a_choice_that_fits_nobody_is_said(page):
     look(page, record("A"))
-    page.filters.root.children[0].active = [1]
+    page.filters.root.children[0].active = [2]
     assert "No vehicle is like what you chose" in page.said.text
 
 
@@ -234,6 +284,31 @@ def test_the_panel_shows_everything_as_text(page):
     assert "not in the table of codes" in html
     assert "Crashed" in html
     assert "&lt;script&gt;" in page.tip_words(0, time.time())
+
+
+def test_what_detectors_say_is_told_in_words(page):
+    look(
+        page,
+        record("A", status="SPEEDING", note="131 km/h", speeding=True, areas=["Depot <b>", "North"]),
+        record("B", status="SELECTED", status_before_selected="CRASHED"),
+        record("C", status="MAINTENANCE", note="brake hose", maintenance="brake hose"),
+        record("D", status="CRASHED", speeding=True),
+        record("E"),
+    )
+    tips = [page.tip_words(slot, time.time()) for slot in range(5)]
+    assert "Speeding</span>" in tips[0]
+    assert "131 km/h" in tips[0]
+    assert "in Depot &lt;b&gt;, North" in tips[0]
+    assert "Selected</span>" in tips[1]
+    assert "Crashed</span>" in tips[1]
+    assert "Maintenance</span>" in tips[2]
+    assert tips[2].count("brake hose") == 1
+    assert "speeding" in tips[3]
+    assert "ff-badge" not in tips[4]
+    page.select(1)
+    head = page.panel.root.children[0].text
+    assert "Selected</span>" in head
+    assert "Crashed</span>" in head
 
 
 def test_a_vehicle_not_heard_of_says_since_when(page):
@@ -303,7 +378,9 @@ def test_scene_limits_what_it_draws(page):
     look(page, *(record(f"V{i}", status="CRASHED") for i in range(30)))
     with page.fleet.lock:
         found = scene(page.fleet, AMERICA, np.ones(30, bool), most=10)
-    assert len(found.crashed) == 10
+    # three of them are dots, the others are counted: nobody is lost
+    assert len(found.crashed) == 3
+    assert found.hexagons.count.sum() == 27
 
 
 def test_online_tiles_lie_above_the_built_in_ground_and_name_their_makers(context):

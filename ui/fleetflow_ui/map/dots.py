@@ -10,11 +10,13 @@ import numpy.typing as npt
 from bokeh.models import ColumnDataSource
 from bokeh.util.hex import axial_to_cartesian, cartesian_to_axial
 
-from fleetflow_ui.fleet import CRASHED, OTHER, Fleet
+from fleetflow_ui.fleet import CRASHED, OTHER, SELECTED, Fleet
 from fleetflow_ui.geo import View
 
 MOST_DOTS = 2_500
 """More in view become hexagons; a full set of dots is about 42 kB, an update of all 32 kB."""
+MARKS = 0.3
+"""The share of the dots that crashed and selected vehicles may take above hexagons, which are about 30 kB."""
 HEX_PX = 26.0
 """Radius of a hexagon."""
 SQUARES = 3
@@ -30,10 +32,11 @@ Slots = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What one session shows: slots of ordinary dots and of crashed ones, or hexagons for the former."""
+    """What one session shows: slots of ordinary dots, of crashed and selected ones; hexagons for the first."""
 
     dots: Slots
     crashed: Slots
+    selected: Slots
     hexagons: Hexagons | None
 
 
@@ -50,18 +53,23 @@ class Hexagons:
 
 
 def scene(fleet: Fleet, view: View, wanted: npt.NDArray[np.bool_], most: int = MOST_DOTS) -> Scene:
-    """Choose from the vehicles `wanted` those in view; the caller holds the fleet's lock."""
+    """Choose from the vehicles `wanted` those in view; the caller holds the fleet's lock.
+
+    Crashed and selected vehicles stay dots above hexagons; of too many of them (crashed ones come first) the
+    others are counted in the hexagons: whatever is in view is in one of the four.
+    """
     n = len(wanted)
     seen = view.grown(MARGIN).holds(fleet.x[:n], fleet.y[:n])
     seen &= wanted
-    crashed = fleet.status[:n] == CRASHED
-    crashed &= seen
-    crashes = np.flatnonzero(crashed)[:most]
-    seen &= ~crashed
+    shown = int(np.count_nonzero(seen))
+    room = most if shown <= most else int(most * MARKS)
+    crashed = np.flatnonzero(seen & (fleet.status[:n] == CRASHED))[:room]
+    selected = np.flatnonzero(seen & (fleet.status[:n] == SELECTED))[: room - len(crashed)]
+    seen[crashed] = seen[selected] = False
     dots = np.flatnonzero(seen)
-    if len(dots) <= most:
-        return Scene(dots, crashes, None)
-    return Scene(dots[:0], crashes, hexagons(fleet.x[dots], fleet.y[dots], hex_size_m(view)))
+    if shown <= most:
+        return Scene(dots, crashed, selected, None)
+    return Scene(dots[:0], crashed, selected, hexagons(fleet.x[dots], fleet.y[dots], hex_size_m(view)))
 
 
 def hex_size_m(view: View) -> float:

@@ -40,6 +40,10 @@ HEX_COLOURS = {
 }
 FADED = {"light": ("#8fb2e4", "#ecd79b"), "dark": ("#36597f", "#766634")}
 """Normal and other vehicles that are not heard of."""
+FADED_GREEN = {"light": "#86c2a6", "dark": "#266f51"}
+"""Selected ones that are not heard of. Crashed ones do not fade: they often fall silent."""
+PUPIL = {"light": "#17202b", "dark": "#0b1016"}
+"""The point in the middle of a dot of any other status: not everybody tells yellow from the rest."""
 RIM = {"light": "#ffffff", "dark": "#0b1016"}
 
 # a nose in front of the dot; up is where the vehicle goes
@@ -99,7 +103,8 @@ class MapFigure:
     def __init__(self, context: Context, theme: shell.ThemeName) -> None:
         self.pointer = Pointer(name="pointer")
         self.tip = Div(name="tip", visible=False, css_classes=["ff-tip"], margin=0)
-        self.dots, self.crashed, self.hexagons = DotColumns(), DotColumns(), HexColumns()
+        self.dots, self.crashed, self.marked = DotColumns(), DotColumns(), DotColumns()
+        self.hexagons = HexColumns()
         self.chosen = ColumnDataSource({"x": [], "y": [], "heading": [], "slot": []})
         self.trail = ColumnDataSource({"x": [], "y": []})
         west, south = mercator(*SOUTH_WEST)
@@ -197,6 +202,20 @@ class MapFigure:
             ]
 
         self._dots = body(self.dots.source, "circle", 9, "vehicles", fill_color=kind)
+        self._pupil_mapper = LinearColorMapper(low=0, high=3, palette=["#00000000"] * 4)
+        self._pupils = plot.scatter(
+            "x",
+            "y",
+            source=self.dots.source,
+            size=3,
+            fill_color={"field": "kind", "transform": self._pupil_mapper},
+            line_color=None,
+            name="pupils",
+        )
+        # the status SELECTED: squares, so that they differ from all others without their colour, too
+        self._marked_mapper = LinearColorMapper(low=0, high=3, palette=["#000000"] * 4)
+        marks = {"field": "kind", "transform": self._marked_mapper}
+        self._marked = body(self.marked.source, "square", 9, "marked", fill_color=marks)
         # a shape of its own, and no nose: where it was going does not matter any more
         crashed = self.crashed.source
         on_edge = plot.scatter("x", "y", source=crashed, marker="square", angle=math.pi / 4, name="crashed")
@@ -204,13 +223,13 @@ class MapFigure:
         self._cross = plot.scatter("x", "y", source=crashed, marker="x", size=7, line_width=2)
         self._halo = plot.scatter("x", "y", source=self.chosen, marker="circle", size=34, fill_alpha=0.22)
         self._chosen = body(self.chosen, "circle", 14, "selected")
-        for renderer in (*self._dots, *self._crashed, *self._chosen, self._hexes):
+        for renderer in (*self._dots, *self._marked, *self._crashed, *self._chosen, self._hexes):
             renderer.nonselection_glyph = None
             renderer.selection_glyph = None
 
     def _tools(self) -> None:
         arguments = {"pointer": self.pointer, "tip": self.tip}
-        touched = [self._dots[1], self._crashed[0], self._chosen[1]]
+        touched = [self._dots[1], self._marked[1], self._crashed[0], self._chosen[1]]
         wheel = WheelZoomTool(speed=1 / 500)
         pan = PanTool()
         tap = TapTool(renderers=[*touched, self._hexes], callback=CustomJS(args=arguments, code=TAP))
@@ -241,7 +260,13 @@ class MapFigure:
     def resize(self, zoom: float, hex_m: float | None) -> None:
         """Draw dots of a size that suits the zoom."""
         size = round(float(np.interp(zoom, [3, 5, 8, 11], [7, 9, 11, 14])), 1)
-        for renderers, factor in ((self._dots, 1.0), (self._crashed, 1.6), (self._chosen, 1.5)):
+        for renderers, factor in (
+            (self._dots, 1.0),
+            ([self._pupils], 0.35),
+            (self._marked, 1.25),
+            (self._crashed, 1.6),
+            (self._chosen, 1.5),
+        ):
             for renderer in renderers:
                 if renderer.glyph.size != size * factor:
                     renderer.glyph.size = size * factor
@@ -258,12 +283,14 @@ class MapFigure:
         if self._ground is not None:
             self._ground.url = URL_TEMPLATE.format(theme=theme)
         self._kind_mapper.palette = [of("normal"), of("other"), *faded]
+        self._pupil_mapper.palette = ["#00000000", PUPIL[theme]] * 2
+        self._marked_mapper.palette = [*[of("selected")] * 2, *[FADED_GREEN[theme]] * 2]
         self._hex_mapper.palette = list(HEX_COLOURS[theme])
         self._hexes.glyph.line_color = rim
         self._hex_text.glyph.text_color = of("ink")
         self._hex_text.glyph.text_outline_color = rim
         self._trail_line.glyph.line_color = of("selected")
-        for renderer in (*self._dots, *self._crashed, *self._chosen):
+        for renderer in (*self._dots, *self._marked, *self._crashed, *self._chosen):
             renderer.glyph.line_color = rim
         for renderer in self._crashed:
             renderer.glyph.fill_color = of("crashed")

@@ -11,9 +11,10 @@ from bokeh.layouts import column
 from bokeh.models.layouts import Column
 from bokeh.models.widgets import CheckboxButtonGroup
 
-from fleetflow_ui.fleet import CRASHED, NORMAL, OTHER, Counts, Fleet
+from fleetflow_ui.fleet import CRASHED, NORMAL, OTHER, SELECTED, Counts, Fleet
 
-STATUSES = (("Normal", NORMAL), ("Crashed", CRASHED), ("Other", OTHER))
+STATUSES = (("Normal", NORMAL), ("Selected", SELECTED), ("Crashed", CRASHED), ("Other", OTHER))
+"""In the order in which `static/widgets.css` gives them their shapes."""
 HEARING = ("Live", "Stale")
 MOST_CODES = 6
 """Buttons for codes: the most frequent ones, and those chosen."""

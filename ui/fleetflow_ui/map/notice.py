@@ -13,11 +13,20 @@ QUIET_S = 30.0
 """Without any change for so long, the page asks whether the job has stopped."""
 
 
-def notice(context: Context, choice: Choice, now: float) -> str:
-    """Return the words as HTML, empty when there is nothing to be said."""
+def notice(context: Context, choice: Choice, now: float, missing: str = "") -> str:
+    """Return the words as HTML, empty when there is nothing to be said.
+
+    `missing`: the VIN that the page's address asks for and nobody has heard of.
+    """
+    return _of_map(context, now) or _of_wishes(context, choice, now, missing)
+
+
+def _of_map(context: Context, now: float) -> str:
     fleet = context.reader.fleet
     if fleet.problem:
         return words.note("The vehicles map cannot be read.", "bad", fleet.problem)
+    if not len(fleet) and not fleet.whole:
+        return words.note("Reading the vehicles map …")
     if not len(fleet):
         return words.note(
             "No vehicle yet.", "", "The map fills when a job runs: fleetflow run, or fleetflow demo."
@@ -29,6 +38,15 @@ def notice(context: Context, choice: Choice, now: float) -> str:
             "warn",
             f"What you see is the last known state. {job_states(context)}".strip(),
         )
+    return ""
+
+
+def _of_wishes(context: Context, choice: Choice, now: float, missing: str) -> str:
+    if missing:
+        return words.note(
+            f"No vehicle has the VIN {missing}.", "warn", "It is selected as soon as its first ping comes."
+        )
+    fleet = context.reader.fleet
     if choice:
         with fleet.lock:
             some = bool(choice.mask(fleet, now, context.settings.stale_s).any())

@@ -14,7 +14,7 @@ from bokeh.models.widgets import Button, Div
 
 from fleetflow_ui import shell, words
 from fleetflow_ui.context import Context
-from fleetflow_ui.fleet import Fleet
+from fleetflow_ui.fleet import NORMAL, Fleet
 from fleetflow_ui.geo import View, around, centred, degrees, mercator
 from fleetflow_ui.map import trail
 from fleetflow_ui.map.dots import hex_size_m, scene
@@ -22,7 +22,7 @@ from fleetflow_ui.map.figure import MapFigure
 from fleetflow_ui.map.filters import FilterBar
 from fleetflow_ui.map.ground import Ground
 from fleetflow_ui.map.notice import notice
-from fleetflow_ui.map.panel import Panel
+from fleetflow_ui.map.panel import Panel, badges, moving, remarks
 from fleetflow_ui.map.search import Search
 
 SETTLE_MS = 120
@@ -44,6 +44,7 @@ class MapPage:
         self._document, self._context, self._frame = document, context, frame
         self._stale_s = context.settings.stale_s
         self._selected: int | None = None
+        self._generation = self.fleet.generation
         self._archived = trail.NO_LINE
         self._shown: tuple[Any, ...] = ()
         self._fitted = False
@@ -123,12 +124,15 @@ class MapPage:
         """Show the newest state of the fleet; sends nothing when nothing has changed that is shown."""
         now = time.time()
         fleet = self.fleet
-        if len(fleet) and not self._fitted:
+        if fleet.generation != self._generation:
+            self._generation = fleet.generation
+            self._unmark()
+        if len(fleet) and fleet.whole and not self._fitted:
             self._fitted = True
             self.fit()
-        if self._selected is None and len(fleet) and (vin := self._frame.query.get("vin")):
-            self._from_address(vin)
-        self._say(notice(self._context, self.filters.choice, now))
+        if self._selected is None and fleet.whole and (slot := fleet.slot(self._wanted)) is not None:
+            self.select(slot)
+        self._tell(now)
         self._follow()
         self.draw(now)
         if self._selected is not None:
@@ -147,6 +151,7 @@ class MapPage:
             found = scene(fleet, view, mask)
             self.map.dots.show(fleet, found.dots, now, self._stale_s)
             self.map.crashed.show(fleet, found.crashed, now, self._stale_s)
+            self.map.marked.show(fleet, found.selected, now, self._stale_s)
             if self._selected is not None:
                 self._mark(fleet, self._selected)
             shown = int(mask.sum())
@@ -175,6 +180,15 @@ class MapPage:
             self.map.chosen.data = mark
             x, y = trail.joined(self._archived, fleet.trail(slot))
             self.map.trail.data = {"x": x, "y": y}
+
+    @property
+    def _wanted(self) -> str:
+        """The VIN in the address: of the selected vehicle, or of one that may yet come."""
+        return self._frame.query.get("vin", "")
+
+    def _tell(self, now: float) -> None:
+        missing = self._wanted if self._selected is None and self.fleet.whole else ""
+        self._say(notice(self._context, self.filters.choice, now, missing))
 
     def _say(self, said: str) -> None:
         if self.said.text != said:
@@ -209,12 +223,17 @@ class MapPage:
 
     def clear(self) -> None:
         """Select nothing."""
+        self._unmark()
+        self._frame.remember(vin="")
+        self._tell(time.time())
+
+    def _unmark(self) -> None:
         self._selected = None
         self.panel.follow.active = False
         self.panel.root.visible = False
+        self.map.tip.visible = False
         self.map.chosen.data = {"x": [], "y": [], "heading": [], "slot": []}
         self.map.trail.data = {"x": [], "y": []}
-        self._frame.remember(vin="")
 
     def fit(self) -> None:
         """Show all vehicles that are chosen."""
@@ -227,13 +246,6 @@ class MapPage:
             )
         if fitting is not None:
             self.map.look_at(fitting)
-
-    def _from_address(self, vin: str) -> None:
-        slot = self.fleet.slot(vin)
-        if slot is None:
-            self._frame.remember(vin="")
-        else:
-            self.select(slot)
 
     def _read_archive(self, vin: str, slot: int) -> None:
         def show(line: trail.Line) -> None:
@@ -260,10 +272,14 @@ class MapPage:
     def tip_words(self, slot: int, now: float) -> str:
         """Return what is told of a vehicle under the pointer, as HTML."""
         fleet = self.fleet
+        record = fleet.records[slot]
         codes = [self.panel.describe(code) for code in fleet.codes(slot)] or ["no codes"]
         moment = float(fleet.time[slot])
+        states = "" if int(fleet.status[slot]) == NORMAL else f"<div>{badges(record)}</div>"
+        told = "".join(f"<div>{words.text(each)}</div>" for each in remarks(record))
         return (
-            f"<b>{words.text(fleet.vins[slot])}</b>"
+            f"<b>{words.text(fleet.vins[slot])}</b>{states}{told}"
+            f"<div>{words.text(moving(fleet, slot))}</div>"
             f"<div>{words.clock(moment)} <span class='ff-soft'>{words.ago(now - moment)}</span></div>"
             f"<div>source {words.text(fleet.sources[int(fleet.source[slot])])}</div>"
             + "".join(f"<div>{words.text(code)}</div>" for code in codes)
@@ -303,7 +319,7 @@ class MapPage:
     def _on_choice(self) -> None:
         now = time.time()
         self.draw(now)
-        self._say(notice(self._context, self.filters.choice, now))
+        self._tell(now)
 
     def _on_view(self, attr: str, old: Any, new: Any) -> None:
         if attr == "inner_height" and not self._measured:

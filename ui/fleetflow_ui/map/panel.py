@@ -15,14 +15,17 @@ from bokeh.models.widgets import Button, Div, Toggle
 from fleetflow.codes import Codes
 from fleetflow.config import Configuration
 from fleetflow.contracts.detector import Event
+from fleetflow.contracts.vehicles import Record
 from fleetflow.errors import FleetflowError
 from fleetflow.events.reader import Events
 from fleetflow_ui import words
-from fleetflow_ui.fleet import CRASHED, NORMAL, Fleet
+from fleetflow_ui.fleet import CRASHED, NORMAL, OTHER, SELECTED, Fleet
+from fleetflow_ui.fleet import status as fleet_status
 
 log = logging.getLogger(__name__)
 EVENTS_SHOWN = 5
 WINDS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
+TONES_OF_STATUS: dict[int, words.Tone] = {NORMAL: "", CRASHED: "bad", OTHER: "warn", SELECTED: "good"}
 TONES: dict[str, words.Tone] = {"critical": "bad", "warning": "warn", "info": ""}
 
 
@@ -79,8 +82,6 @@ class Panel:
     def head(self, fleet: Fleet, slot: int, now: float, stale_s: float) -> str:
         """Return name, status, motion and when it was last heard of, as HTML."""
         record, age_s = fleet.records[slot], now - float(fleet.time[slot])
-        tone: words.Tone = {NORMAL: "good", CRASHED: "bad"}.get(int(fleet.status[slot]), "warn")  # type: ignore[assignment] # the literals get lost in the dict
-        state = words.badge(str(record.get("status") or "NORMAL").capitalize(), tone)
         stale = age_s > stale_s
         heard = f"last ping {words.ago(age_s)}"
         said = (
@@ -92,10 +93,11 @@ class Panel:
             if stale
             else ""
         )
-        moving = motion(float(fleet.speed_kmh[slot]), float(fleet.heading_rad[slot]))
+        told = "".join(f'<p class="ff-line">{words.text(each)}</p>' for each in remarks(record))
         return (
             f'<h2 class="ff-vin">{words.text(fleet.vins[slot])}</h2>'
-            f'<p class="ff-line">{state} <b>{moving}</b> <span class="ff-soft">{heard}</span></p>{said}'
+            f'<p class="ff-line">{badges(record)} <b>{words.text(moving(fleet, slot))}</b>'
+            f' <span class="ff-soft">{heard}</span></p>{told}{said}'
         )
 
     def body(self, fleet: Fleet, slot: int, now: float) -> str:
@@ -121,6 +123,39 @@ class Panel:
 def listed(items: str) -> str:
     """Return list items, which are HTML already, as a list; a word when there are none."""
     return f"<ul>{items}</ul>" if items else '<p class="ff-soft">none</p>'
+
+
+def badges(record: Record) -> str:
+    """Return a vehicle's status as HTML, with the one that it had before it was selected."""
+    status = record.get("status") or "NORMAL"
+    before = record.get("status_before_selected")
+    shown = badge(status)
+    if before and fleet_status(status) == SELECTED:
+        # that somebody selected it must not hide that it has crashed
+        shown += f" {badge(before)}"
+    return shown
+
+
+def badge(status: Any) -> str:
+    """Return one status as HTML."""
+    tone = TONES_OF_STATUS[fleet_status(status)]
+    return words.badge(str(status).replace("_", " ").capitalize(), tone)
+
+
+def remarks(record: Record) -> list[str]:
+    """Return what detectors and people say of a vehicle beside its status, as plain text."""
+    said = [str(record[name]) for name in ("note", "maintenance") if record.get(name)]
+    if record.get("speeding") and "SPEEDING" not in str(record.get("status")).upper():
+        said.append("speeding")
+    areas = record.get("areas")
+    if isinstance(areas, list | tuple) and areas:
+        said.append(f"in {', '.join(map(str, areas))}")
+    return list(dict.fromkeys(said))
+
+
+def moving(fleet: Fleet, slot: int) -> str:
+    """Return a vehicle's speed and direction in words: by its last two pings."""
+    return motion(float(fleet.speed_kmh[slot]), float(fleet.heading_rad[slot]))
 
 
 def motion(speed_kmh: float, heading_rad: float) -> str:
