@@ -2,8 +2,12 @@
 
 import importlib.metadata
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from fleetflow.testing.buses import reports
 
 # no test depends on how fast the machine is
 settings.register_profile("fleetflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -14,3 +18,13 @@ OPTIONAL = {"archive", "areas", "crash", "maintenance", "mileage", "speed"}
 
 found = {entry.name for entry in importlib.metadata.entry_points(group="fleetflow")}
 os.environ.setdefault("FLEETFLOW_PLUGINS_DISABLED", " ".join(sorted(OPTIONAL & found)))
+
+DAYS = Path(__file__).parent.parent / "shared/data/capmetro"
+
+
+@pytest.fixture(scope="session")
+def bus_days():
+    """All rows of two days of real buses."""
+    if not DAYS.is_dir():
+        pytest.skip("the real bus days (../shared/data/capmetro) are not here")
+    return reports(DAYS)

@@ -21,7 +21,7 @@ def test_each_hook_is_tested_somewhere():
     tests = "".join(
         path.read_text("utf-8") for path in ROOT.glob("**/tests/**/*.py") if ".tox" not in path.parts
     )
-    kit = (ROOT / "fleetflow/testing.py").read_text("utf-8")
+    kit = (ROOT / "fleetflow/testing/memory.py").read_text("utf-8")
     for name in vars(hookspecs):
         if name.startswith("fleetflow_"):
             assert name in tests or name in kit, f"{name} has no test"

@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import math
 from pathlib import Path
 
 import click
@@ -15,6 +14,8 @@ from fleetflow_areas.plugin import fleetflow_detectors, fleetflow_settings
 
 from fleetflow import config, plugins
 from fleetflow.plugins import hookimpl
+from fleetflow.testing.buses import as_alpha, valid
+from fleetflow.testing.home import Home
 
 SPEC = importlib.util.spec_from_file_location("areas_kit", Path(__file__).with_name("areas_kit.py"))
 kit = importlib.util.module_from_spec(SPEC)
@@ -29,36 +30,23 @@ AUSTIN = [
 ]
 
 
-def pings_of(bus_days):
-    """One alpha file per bus and day, and what of it is valid as (vin, time, latitude, longitude)."""
-    files, pings = {}, []
-    for day, rows in bus_days.items():
-        for bus, when, latitude, longitude in rows:
-            vin = f"{bus}-{day}"
-            files.setdefault(f"{vin}.csv", []).append(f"{vin},{latitude},{longitude},{when}\n")
-            place = [float(text) if text else math.nan for text in (latitude, longitude)]
-            if abs(place[0]) <= 90 and abs(place[1]) <= 180 and place != [0, 0]:
-                pings.append((vin, when, *place))
-    return files, pings
-
-
-def test_kill_and_rescale_in_the_middle_of_real_bus_days_give_the_events_of_the_reference(job, bus_days):
-    files, pings = pings_of(bus_days)
-    expected = kit.reference(pings, AUSTIN)
+def test_kill_and_rescale_in_the_middle_of_real_bus_days_give_the_events_of_the_reference(tmp_path, bus_days):
+    rows = [row for row in bus_days if row.day == "2015-03-18"]
+    expected = kit.reference(valid(rows), AUSTIN)
     assert len(expected) > 1000, "or little is shown"
-    kit.write(job.home / "areas.geojson", *AUSTIN)
-    job.environment["FLEETFLOW_AREAS_FILE"] = "areas.geojson"
-    job.run_kill_and_rescale(files)
-    events = job.events()
+    home = Home(tmp_path, on=["areas"], areas={"file": "areas.geojson"})
+    kit.write(home.folder / "areas.geojson", *AUSTIN)
+    home.killed_and_rescaled(as_alpha(rows))
+    events = home.events().values()
     assert sorted((e["vin"], e["time"], e["kind"], e["data"]["area"]) for e in events) == sorted(
         crossing[:4] for crossing in expected
     )
     now = {vin: list(areas) for vin, _, _, _, areas in sorted(expected, key=lambda one: one[1])}
-    records = job.rows("vehicles", "list")
+    records = home.rows("vehicles", "list")
     assert {row["vin"]: row["areas"] for row in records if "areas" in row} == {
         vin: areas for vin, areas in now.items() if areas
     }
-    in_downtown = {row["vin"] for row in job.rows("areas", "inside", "Downtown")}
+    in_downtown = {row["vin"] for row in home.rows("areas", "inside", "Downtown")}
     assert in_downtown == {vin for vin, areas in now.items() if "downtown" in areas}
     assert len(in_downtown) > 10
 

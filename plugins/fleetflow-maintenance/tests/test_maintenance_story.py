@@ -1,13 +1,13 @@
 """The detector and the batch command in real jobs: killed and rescaled, and beside each other."""
 
 import json
-import subprocess
-import sys
 
 import pytest
-from maintenance_kit import Job
 from maintenance_reference import Reference
 
+from fleetflow.testing.home import Home
+
+WINDOW_S = 15_000
 VEHICLES = 30
 START = 1_700_000_000
 
@@ -30,7 +30,7 @@ def made_up():
 
 
 def reference_of(files):
-    reference = Reference(window_s=15_000)
+    reference = Reference(window_s=WINDOW_S)
     for lines in files.values():
         at = 0
         for line in lines:
@@ -40,8 +40,10 @@ def reference_of(files):
     return reference
 
 
-def prepare(job):
-    (job.home / "vehicles.csv").write_text(
+def home(folder):
+    """A job with the detector, notices and a register."""
+    job = Home(folder, on=["maintenance"], maintenance={"repeat_s": WINDOW_S})
+    (job.folder / "vehicles.csv").write_text(
         "vin,year,make,model\n"
         + "".join(
             f"V{n:03},{2015 + n % 3},{'Ford' if n % 2 else 'Dodge'},{'F-150' if n % 2 else 'Ram'}\n"
@@ -49,8 +51,9 @@ def prepare(job):
         )
         + "NEVER,2015,Ford,F-150\n"
     )
-    (job.home / "data/notices.csv").write_text("R1,2015,ford,f - 150,check the brakes\nR2,,DODGE,,\n")
-    assert "31 vehicles" in job.run("fleetflow", "maintenance", "import", "vehicles.csv")
+    (job.folder / "data/notices.csv").write_text("R1,2015,ford,f - 150,check the brakes\nR2,,DODGE,,\n")
+    assert "31 vehicles" in job.command("maintenance", "import", "vehicles.csv")
+    return job
 
 
 def pairs():
@@ -63,8 +66,7 @@ def pairs():
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory):
     """A run that nobody disturbs."""
-    job = Job(tmp_path_factory.mktemp("calm"), repeat_s=15_000)
-    prepare(job)
+    job = home(tmp_path_factory.mktemp("calm"))
     job.write(made_up())
     job.once("-w", "1")
     return job
@@ -92,8 +94,7 @@ def test_events_are_those_of_the_reference_and_stand_on_the_vehicle(calm):
 
 def test_kill_and_rescale_in_the_middle_end_with_the_same_events(calm, tmp_path):
     files = made_up()
-    job = Job(tmp_path, repeat_s=15_000)
-    prepare(job)
+    job = home(tmp_path)
     job.write(files, slice(30))
     job.killed_when(job.events, lambda: job.write(files, slice(30, None)), "-w", "1")
     job.once("-w", "3")
@@ -104,14 +105,13 @@ def test_batch_after_the_job_keeps_only_what_no_ping_brought(calm):
     rows = calm.rows("maintenance", "run")
     assert {(row["number"], row["vin"]) for row in rows} == pairs() | {("R1", "NEVER")}
     assert [row["vin"] for row in rows if row["new"]] == ["NEVER"]
-    table = calm.run("fleetflow", "maintenance", "run")
+    table = calm.command("maintenance", "run")
     assert "2 notices affect 21 vehicles, 0 of 21 pairs are new" in table
     assert "check the brakes" in table
 
 
 def test_job_after_the_batch_adds_no_notice(calm, tmp_path):
-    job = Job(tmp_path, repeat_s=15_000)
-    prepare(job)
+    job = home(tmp_path)
     assert all(row["new"] for row in job.rows("maintenance", "run", "--notices", "data/notices.csv"))
     before = job.events()
     assert len(before) == len(pairs()) + 1
@@ -123,29 +123,19 @@ def test_job_after_the_batch_adds_no_notice(calm, tmp_path):
 
 
 def test_batch_refuses_bad_rows_before_it_does_anything(tmp_path):
-    job = Job(tmp_path)
+    job = Home(tmp_path, on=["maintenance"])
     (tmp_path / "bad.csv").write_text("R1,2015,Ford,,\nR2,soon,Ford,,\n")
-    command = [sys.executable, "-P", "-m", "fleetflow", "maintenance", "run"]
     for arguments, words in (
         (["--notices", "bad.csv"], "line 2 has 'soon' as its year"),
         ([], "notices.csv does not exist"),
     ):
-        done = subprocess.run(
-            [*command, *arguments],
-            env=job.environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 1
-        assert words in done.stderr
+        assert words in job.refused("maintenance", "run", *arguments)
     assert not (tmp_path / "data/events").exists()
 
 
 def test_done_takes_maintenance_off_a_vehicle(calm):
-    out = calm.run("fleetflow", "maintenance", "done", "V002")
+    out = calm.command("maintenance", "done", "V002")
     assert out == "V002 is done\n"
-    record = json.loads(calm.run("fleetflow", "vehicles", "get", "V002", "--json"))
+    record = json.loads(calm.command("vehicles", "get", "V002", "--json"))
     assert {"maintenance", "status", "note"} & record.keys() == set()
-    assert calm.run("fleetflow", "maintenance", "done", "V002") == "V002 had nothing to do\n"
+    assert calm.command("maintenance", "done", "V002") == "V002 had nothing to do\n"

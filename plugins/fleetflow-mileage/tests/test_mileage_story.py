@@ -1,18 +1,28 @@
 """The detector in real jobs: killed and rescaled, on real bus days, and without a recovery store."""
 
-import csv
 import math
 import random
-from datetime import datetime
 from pathlib import Path
 
 import pytest
 from fleetflow_mileage.table import MileageReader, MileageTable
-from mileage_kit import Job
 from mileage_reference import Reference
+
+from fleetflow.testing.buses import as_alpha
+from fleetflow.testing.home import Home
 
 DAYS = Path(__file__).parents[4] / "shared/data/capmetro"
 ZONE = "America/Chicago"
+
+
+class Job(Home):
+    """With the detector mileage, and its table."""
+
+    def __init__(self, folder, **settings):
+        super().__init__(folder, on=["mileage"], mileage={"time_zone": ZONE, **settings})
+
+    def mileage(self):
+        return {(row.vin, row.day): row.km for row in MileageReader(self.folder / "data/mileage").rows()}
 
 
 def reference_of(files, **options):
@@ -49,7 +59,7 @@ def made_up():
 @pytest.fixture(scope="module")
 def calm(tmp_path_factory):
     """A run that nobody disturbs."""
-    job = Job(tmp_path_factory.mktemp("calm"), time_zone=ZONE, limit_km=9.9)
+    job = Job(tmp_path_factory.mktemp("calm"), limit_km=9.9)
     job.write(made_up())
     job.once("-w", "1")
     return job
@@ -70,7 +80,7 @@ def test_distances_and_events_are_those_of_the_reference(calm):
 
 def test_kill_and_rescale_in_the_middle_end_with_the_same_events_and_distances(calm, tmp_path):
     files = made_up()
-    job = Job(tmp_path, time_zone=ZONE, limit_km=9.9)
+    job = Job(tmp_path, limit_km=9.9)
     job.write(files, slice(100))
     job.killed_when(job.mileage, lambda: job.write(files, slice(100, None)), "-w", "1")
     job.once("-w", "3")
@@ -94,11 +104,11 @@ def test_list_chooses_by_day_and_vehicle(calm):
     some = calm.rows("mileage", "list", "--day", "2026-11-01", "--vin", "V001")
     assert some == [row for row in everything if row["day"] == "2026-11-01" and row["vin"] == "V001"]
     assert len(some) == 1
-    assert "V001" in calm.run("fleetflow", "mileage", "list")
+    assert "V001" in calm.command("mileage", "list")
 
 
 def test_distances_are_kept_without_a_recovery_store(tmp_path):
-    job = Job(tmp_path, time_zone=ZONE)
+    job = Job(tmp_path)
     job.write(made_up())
     job.environment["FLEETFLOW_ONCE"] = "1"
     job.run("bytewax.run", "fleetflow:flow")
@@ -118,32 +128,14 @@ def test_table_keeps_the_newest_days_and_takes_a_row_twice(tmp_path):
     assert {row.day for row in reader.rows()} == {"2026-01-02", "2026-01-03"}
 
 
-needs_days = pytest.mark.skipif(
-    not DAYS.is_dir(), reason="the real bus days (../shared/data/capmetro) are not here"
-)
 KMH = {"2015-03-18": 1.609344, "2016-05-30": 3.6}
 """Of the column speed: miles per hour on the first day, metres per second on the second one."""
 
 
-def bus_days(in_time_order):
-    """One alpha file per bus; the published files are sorted by trip, hours out of time order."""
-    rows = []
-    for day in sorted(DAYS.glob("*.csv")):
-        with day.open(newline="") as file:
-            for row in csv.DictReader(file):
-                when = datetime.fromisoformat(row["timestamp"]).timestamp()
-                rows.append((when, row["vehicle_id"], row["latitude"], row["longitude"]))
-    files = {}
-    for when, bus, latitude, longitude in sorted(rows) if in_time_order else rows:
-        files.setdefault(f"{bus}.csv", []).append(f"{bus},{latitude},{longitude},{when}\n")
-    return files
-
-
-@needs_days
-def test_real_bus_days_in_time_order_give_the_distances_of_duckdb_and_of_reported_speeds(tmp_path):
+def test_real_bus_days_in_time_order_give_the_distances_of_duckdb_and_of_reported_speeds(tmp_path, bus_days):
     duckdb = pytest.importorskip("duckdb")
-    files = bus_days(in_time_order=True)
-    job = Job(tmp_path, time_zone=ZONE, keep_days=1000)
+    files = as_alpha(sorted(bus_days, key=lambda row: (row.time, row.bus)), by_day=False)
+    job = Job(tmp_path, keep_days=1000)
     job.write(files)
     job.once("-w", "2")
     found = job.mileage()
@@ -179,11 +171,12 @@ def test_real_bus_days_in_time_order_give_the_distances_of_duckdb_and_of_reporte
         assert 0.75 < total / reported < 1
 
 
-@needs_days
-def test_real_bus_days_out_of_time_order_give_the_distances_of_the_reference_also_after_a_kill(tmp_path):
-    files = bus_days(in_time_order=False)
+def test_real_bus_days_out_of_time_order_give_the_distances_of_the_reference_also_after_a_kill(
+    tmp_path, bus_days
+):
+    files = as_alpha(bus_days, by_day=False)
     reference = reference_of(files, limit_m=100_000)
-    job = Job(tmp_path, time_zone=ZONE, limit_km=100, keep_days=1000)
+    job = Job(tmp_path, limit_km=100, keep_days=1000)
     job.write(files, slice(30))
     job.killed_when(job.mileage, lambda: job.write(files, slice(30, None)), "-w", "1")
     job.once("-w", "2")

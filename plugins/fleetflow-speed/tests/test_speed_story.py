@@ -2,13 +2,15 @@
 
 import importlib.util
 import itertools
-import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fleetflow_speed.odometer import Odometer
 from fleetflow_speed.settings import SpeedSettings
+
+from fleetflow.testing.buses import as_alpha, valid
+from fleetflow.testing.home import Home
 
 SPEC = importlib.util.spec_from_file_location(
     "speed_reference", Path(__file__).with_name("speed_reference.py")
@@ -28,42 +30,23 @@ LIMIT = SpeedSettings(
 )
 
 
-def pings_of(bus_days):
-    """One alpha file per bus and day, and what of it is valid as (vin, time, latitude, longitude)."""
-    files, pings = {}, []
-    for day, rows in bus_days.items():
-        for bus, when, latitude, longitude, _ in rows:
-            vin = f"{bus}-{day}"
-            files.setdefault(f"{vin}.csv", []).append(f"{vin},{latitude},{longitude},{when}\n")
-            place = [float(text) if text else math.nan for text in (latitude, longitude)]
-            if abs(place[0]) <= 90 and abs(place[1]) <= 180 and place != [0, 0]:
-                pings.append((vin, when, *place))
-    return files, pings
-
-
-def test_kill_and_rescale_in_the_middle_of_real_bus_days_give_the_events_of_the_reference(job, bus_days):
-    files, pings = pings_of(bus_days)
+def test_kill_and_rescale_in_the_middle_of_real_bus_days_give_the_events_of_the_reference(tmp_path, bus_days):
+    pings = valid(bus_days)
     good = kit.plausible(pings, LIMIT.jump_kmh, LIMIT.jump_confirm)
     expected = kit.reference(list(itertools.compress(pings, good)), LIMIT)
     assert len(expected) > 100, "or little is shown"
     assert {kind for _, _, kind in expected} == {"speeding", "speeding_ended"}
-    job.environment |= {
-        f"FLEETFLOW_SPEED_{name.upper()}": str(value)
-        for name, value in LIMIT.model_dump().items()
-        if value != SpeedSettings().model_dump()[name]
-    }
-    job.run_kill_and_rescale(files)
-    events = job.events()
+    home = Home(tmp_path, on=["speed"], speed=LIMIT.model_dump())
+    home.killed_and_rescaled(as_alpha(bus_days))
+    events = home.events().values()
     assert sorted((e["vin"], e["time"], e["kind"]) for e in events) == sorted(expected)
     jumps = [ping for ping, plausible in zip(pings, good, strict=True) if not plausible]
     assert len(jumps) > 10, "or little is shown"
-    rejects = job.rows("quarantine", "list", "--rule", "position_jump", "--limit", "100000")
+    rejects = home.rows("quarantine", "list", "--rule", "position_jump", "--limit", "100000")
     assert sorted(row["resource"] for row in rejects) == sorted(f"{vin}.csv" for vin, *_ in jumps)
-    (status,) = job.rows("status")
-    account = status["sources"]["alpha"]
-    assert account["read"] == account["applied"] + account["superseded"] + account["quarantined"]
+    assert home.account()["read"] == len(bus_days)
     last = {vin: kind for vin, _, kind in sorted(expected)}
-    marked = {row["vin"] for row in job.rows("vehicles", "list") if row.get("speeding")}
+    marked = {row["vin"] for row in home.rows("vehicles", "list") if row.get("speeding")}
     assert marked == {vin for vin, kind in last.items() if kind == "speeding"}
 
 
@@ -77,9 +60,9 @@ def test_computed_speeds_agree_with_those_that_the_buses_report(bus_days, day):
     """Reports are of one moment, every 2 to 10 minutes: their mean over a window is what can be compared."""
     kmh, window_s, correlation, error_kmh = DAYS[day]
     fixes = {}
-    for bus, when, latitude, longitude, speed in bus_days[day]:
-        if latitude and longitude and speed and float(latitude):
-            fixes[bus, round(when * 1000)] = (float(latitude), float(longitude), float(speed) * kmh)
+    for row in bus_days:
+        if row.day == day and row.place and row.speed:
+            fixes[row.bus, round(row.time * 1000)] = (*row.place, float(row.speed) * kmh)
     keys = sorted(fixes)
     buses = {bus: number for number, bus in enumerate(dict.fromkeys(bus for bus, _ in keys))}
     vehicle = np.array([buses[bus] for bus, _ in keys])
@@ -102,3 +85,13 @@ def test_computed_speeds_agree_with_those_that_the_buses_report(bus_days, day):
     print(f"{day}: {len(told)} windows, correlation {found[0]:.2f}, median error {found[1]:.1f} km/h")
     assert found[0] > correlation
     assert found[1] < error_kmh
+
+
+def test_a_vehicle_whose_newest_ping_is_a_jump_passes_an_audit(tmp_path):
+    home = Home(tmp_path, on=["speed"], speed={"reject_jumps": True})
+    home.write({"A.csv": [f"A,1.0{number},20,{1_700_000_000 + 60 * number}\n" for number in range(5)]})
+    home.write({"A.csv": ["A,80,20,1700000300\n"]})
+    home.once()
+    assert home.account() == {"read": 6, "applied": 1, "superseded": 4, "quarantined": 1}
+    (certificate,) = home.rows("audit", "--verify")
+    assert certificate["verification"]["problems"] == []

@@ -1,11 +1,4 @@
-"""A kit for plugin authors: sources and sinks in memory, and a whole flow without a cluster.
-
-from fleetflow.testing import MemorySink, MemorySource, run_once
-
-sink = MemorySink()
-run_once(schema=fleetflow_schema(), sources=[MemorySource([payload])], sinks=[sink, MemoryQuarantine()])
-assert sink.records["1N4AL21E08N529714"]["latitude"] == 40.05
-"""
+"""Sources and sinks in memory, and a whole flow over them without a cluster."""
 
 from __future__ import annotations
 
