@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from fleetflow import config
 from fleetflow.contracts.sink import Counts
 from fleetflow.testing import MemoryLedger, MemoryQuarantine, MemorySink, MemorySource, csv_payload, run_once
+from fleetflow.testing.buses import valid
 
 SPEC = importlib.util.spec_from_file_location(
     "speed_reference", Path(__file__).with_name("speed_reference.py")
@@ -114,12 +115,7 @@ def test_rule_is_there_when_it_is_switched_on(switched_on, judges):
 
 
 def test_jumps_of_real_buses_are_few_and_far(bus_days):
-    rows = [
-        (f"{bus}-{day}", when, lat, lon) for day, rows in bus_days.items() for bus, when, lat, lon, _ in rows
-    ]
-    pings = [
-        (vin, when, float(lat), float(lon)) for vin, when, lat, lon in rows if lat and lon and float(lat)
-    ]
+    pings = valid(bus_days)
     good = verdicts(pings, range(0, len(pings), 777))
     assert good == reference(pings)
     assert len(good) > 20_000
