@@ -81,8 +81,8 @@ def test_newest_before_is_the_running_maximum_of_each_vehicle(batches):
             newest[whose] = max(newest.get(whose, NEVER), time)
         assert before.tolist() == expected
         later, _ = later_ones(fixes, stored[fixes.vehicles], NEVER)
-        rows = [] if later is None else later.row.tolist()
-        assert rows == fixes.row[fixes.time > before].tolist()
+        found = [] if later is None else later.row.tolist()
+        assert found == fixes.row[fixes.time > before].tolist()
         if later is not None:
             assert later.vehicles[later.group].tolist() == [
                 vehicle
