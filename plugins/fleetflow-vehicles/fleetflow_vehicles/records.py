@@ -7,6 +7,7 @@ shortest form that reads back as the same number: under one schema, one record h
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -262,7 +263,38 @@ def with_events(record: Record, events: Iterable[Event], own: Collection[str], l
     update that must not be set is left out, with a warning: the event itself is not lost by it.
     """
     # conditions are asked of the record as it was then: of the events of one batch the older ones come first
-    for event in sorted(events, key=lambda event: (event.time, event.id)):
+    ordered = sorted(events, key=lambda event: (event.time, event.id))
+    decisive = _decisive(ordered, own)
+    changed, refused = _applied(record, decisive, own, limit)
+    if refused and len(decisive) < len(ordered):
+        changed, refused = _applied(record, ordered, own, limit)
+    for event, why in refused:
+        log.warning("event %s (%s) does not update %s: %s", event.id, event.kind, event.vin, why)
+    return changed
+
+
+def _decisive(ordered: Sequence[Event], own: Collection[str]) -> list[Event]:
+    """Leave out events of which newer ones set every field, whatever the record has: often nearly all."""
+    kept: list[Event] = []
+    decided: set[str] = set()
+    for event in reversed(ordered):
+        if event.update.keys() <= decided:
+            continue
+        kept.append(event)
+        with contextlib.suppress(FleetflowError):
+            check_fields(event.update, own)
+            decided |= event.update.keys() - event.only_if.keys()
+        # what its conditions ask for was set by older ones
+        decided -= event.only_if.keys()
+    return kept[::-1]
+
+
+def _applied(
+    record: Record, events: Iterable[Event], own: Collection[str], limit: int
+) -> tuple[Record, list[tuple[Event, str]]]:
+    """Return the record after events in order, and those whose update must not be set, with why."""
+    refused = []
+    for event in events:
         stored = record.get(MARKS)
         marks: dict[str, Any] = dict(stored) if isinstance(stored, dict) else {}
         mark = [event.time, event.id]
@@ -280,12 +312,10 @@ def with_events(record: Record, events: Iterable[Event], own: Collection[str], l
             changed = with_fields(record, {**values, MARKS: {**marks, **dict.fromkeys(newer, mark)}}, own)
             text_of(changed, own, limit)
         except FleetflowError as error:
-            log.warning(
-                "event %s (%s) does not update %s: %s", event.id, event.kind, event.vin, error.message
-            )
+            refused.append((event, error.message))
             continue
         record = changed
-    return record
+    return record, refused
 
 
 class Migrations:

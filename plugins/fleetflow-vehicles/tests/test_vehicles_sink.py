@@ -387,6 +387,22 @@ def test_conditional_updates_are_those_of_the_order_of_time_and_a_replay_changes
         shard.close()
 
 
+def test_of_many_events_in_a_batch_one_that_may_be_set_decides(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shard = VehiclesSink(lambda: Store(tmp_path, fields_bytes=1000), 2).open("0000", None)
+    events = [event("A", float(number), {"areas": [number]}) for number in range(100)]
+    # too long, and not JSON: the newest of the others is on show
+    events += [event("A", 200.0, {"areas": ["x" * 2000]}), event("A", 201.0, {"areas": float("nan")})]
+    shard.write(batch(ping("A"), events=events), {})
+    shard.close()
+    with Vehicles(tmp_path) as vehicles:
+        record = vehicles.get("A")
+    assert record is not None
+    assert (record["areas"], record["event_marks"]) == ([99], {"areas": [99.0, "A-99.0"]})
+    assert sum("does not update" in message for message in caplog.messages) == 2
+
+
 def test_an_end_takes_away_what_its_own_begin_set_and_nothing_else(tmp_path: Path) -> None:
     shard = VehiclesSink.at(tmp_path, 2).open("0000", None)
     free, own = {"status": [None, "SPEEDING"], "note": []}, {"status": ["SPEEDING"], "note": []}
