@@ -11,6 +11,8 @@ import polars as pl
 
 FEW = 500
 """Fewer VINs are hashed one by one, which takes less than to begin with columns."""
+SOME = 1000
+"""Rows that tell whether the lines of a vehicle stand together."""
 LONGEST = 64
 """VINs up to so many bytes are hashed by columns; longer ones, which are not valid, one by one."""
 
@@ -34,6 +36,13 @@ def shards_of(vins: pl.Series, shards: int) -> pl.Series:
     """
     if len(vins) < FEW:
         return pl.Series("shard", [shard_of(vin, shards) for vin in vins.to_list()], pl.Int32)
+    some = vins[:SOME]
+    if len(some.rle()) * 4 <= len(some):
+        # the lines of a vehicle stand together: each vehicle is asked for once
+        runs = vins.rle().struct.unnest()
+        if 0 < len(runs) * 4 <= len(vins):
+            found = np.repeat(shards_of(runs["value"], shards).to_numpy(), runs["len"].to_numpy())
+            return pl.Series("shard", found, pl.Int32)
     lengths = vins.str.len_bytes()
     different = lengths.unique().to_list()
     if len(different) == 1:

@@ -34,3 +34,11 @@ def test_columns_are_hashed_like_single_vins(by_columns, vins, shards):
 def test_each_length_is_hashed_right(by_columns, length):
     vins = [chr(ord("0") + number % 70) * length for number in range(100)]
     assert shards_of(pl.Series("vin", vins), 8).to_list() == [shard_of(vin, 8) for vin in vins]
+
+
+@given(st.lists(st.tuples(TEXT, st.integers(1, 9)), max_size=20), st.integers(1, 64))
+def test_runs_of_one_vehicle_are_hashed_like_single_vins(by_runs, shards):
+    vins = [vin for vin, times in by_runs for _ in range(200 * times)]
+    found = shards_of(pl.Series("vin", vins, pl.String), shards)
+    assert found.to_list() == [shard_of(vin, shards) for vin in vins]
+    assert found.dtype == pl.Int32
