@@ -8,12 +8,15 @@ from typing import Any
 from bokeh.core.properties import String
 from bokeh.model import DataModel
 from bokeh.models import Column, ColumnDataSource, CustomJS, Row
+from bokeh.models.ui import UIElement
 from bokeh.models.widgets import Button, DataTable, Div, Select, StringFormatter, TableColumn
 
 from fleetflow_ui import words
 from fleetflow_ui.actions import Outcome
 
 ROW_HEIGHT = 32
+MOST_ROWS = 8
+"""Rows of a table that is as high as what it holds; more are scrolled."""
 PAGE_CSS = ":host { gap: 12px; padding: 14px 16px 24px; }"
 BAR_CSS = ":host { flex-wrap: wrap; align-items: end; gap: 8px; }"
 SCROLL_CSS = ":host { overflow-x: auto; }"
@@ -129,6 +132,20 @@ def table(
     return shown
 
 
+def fill(
+    source: ColumnDataSource, shown: DataTable, rows: Mapping[str, list[str]], chosen: str, key: str
+) -> None:
+    """Show rows, by column, and select the one that has `chosen` in column `key`; sends what is new."""
+    if dict(source.data) != rows:
+        source.data = dict(rows)
+    indices = [rows[key].index(chosen)] if chosen in rows[key] else []
+    if list(source.selected.indices) != indices:
+        source.selected.indices = indices
+    height = ROW_HEIGHT * (min(MOST_ROWS, max(1, len(rows[key]))) + 1) + 4
+    if shown.height != height:
+        shown.height = height
+
+
 def redrawing(shown: DataTable, source: ColumnDataSource) -> None:
     """Let a table show new data also when it has as many rows as before: Bokeh 3.9 does not by itself."""
     source.js_on_change("data", CustomJS(args={"table": shown}, code="table.view.change.emit()"))
@@ -149,6 +166,12 @@ def picking(shown: DataTable, source: ColumnDataSource, key: str, pick: Callable
     )
     picked.on_change("key", lambda attr, old, new: pick(str(new)))
     return picked
+
+
+def grid(*children: UIElement) -> Column:
+    """Return cards beside each other, by their `css_classes`; it can be hidden, which a bare grid cannot."""
+    inner = Column(children=list(children), stylesheets=[GRID_CSS], sizing_mode="stretch_width")
+    return Column(children=[inner], sizing_mode="stretch_width")
 
 
 def scrolling(shown: DataTable) -> Column:

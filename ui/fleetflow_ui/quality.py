@@ -1,4 +1,4 @@
-"""Rejects in numbers: how many over time, by source and rule, and how raw bytes are shown."""
+"""Rejects in numbers: how many over time, by source and rule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ SPANS = {"last hour": 3600.0, "last day": 86_400.0, "last week": 604_800.0, "all
 """What a reader may look at, in seconds; 0 is everything."""
 BARS = 48
 SAMPLES = 200
-SHOWN_BYTES = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,30 +91,3 @@ def bars(quality: Quality, colours: Mapping[str, str]) -> dict[str, list[object]
             for name, value in zip(found, values, strict=True):
                 found[name].append(value)
     return found
-
-
-def shown_bytes(raw: bytes, most: int = SHOWN_BYTES) -> str:
-    """Return raw bytes as text where they are text, otherwise as hexadecimal beside letters, like xxd(1)."""
-    try:
-        text = raw[:most].decode("utf-8")
-    except UnicodeDecodeError as error:
-        # a character that was cut at the end is no reason
-        if error.start < most - 4 or len(raw) <= most:
-            return _hexadecimal(raw[:most]) + _more(raw, most)
-        text = raw[: error.start].decode("utf-8")
-    if any(ord(letter) < 32 and letter not in "\t\r\n" for letter in text):
-        return _hexadecimal(raw[:most]) + _more(raw, most)
-    return text + _more(raw, most)
-
-
-def _more(raw: bytes, most: int) -> str:
-    return f" … {len(raw) - most:,} bytes more" if len(raw) > most else ""
-
-
-def _hexadecimal(raw: bytes) -> str:
-    lines = []
-    for start in range(0, len(raw), 16):
-        piece = raw[start : start + 16]
-        letters = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in piece)
-        lines.append(f"{start:06x}  {piece.hex(' '):<47}  {letters}")
-    return "\n".join(lines)

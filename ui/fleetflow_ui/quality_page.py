@@ -6,23 +6,21 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from bokeh.document import Document
 from bokeh.layouts import column, row
-from bokeh.models import Column, ColumnDataSource, HoverTool, Range1d
+from bokeh.models import Column, ColumnDataSource
 from bokeh.models.widgets import (
     Button,
     Div,
     RadioButtonGroup,
     Select,
 )
-from bokeh.plotting import figure
 
 from fleetflow.builtin.quarantine import folder_of
-from fleetflow.quarantine.store import Quarantined, QuarantineStore, Selection
+from fleetflow.quarantine.store import QuarantineStore, Selection
 from fleetflow_ui import words
 from fleetflow_ui.actions import Outcome
 from fleetflow_ui.actions import act as act_in_thread
@@ -32,12 +30,12 @@ from fleetflow_ui.jobs.reader import JobsReader
 from fleetflow_ui.parts import (
     BAR_CSS,
     CARD_CSS,
-    GRID_CSS,
     HTML_CSS,
     PAGE_CSS,
     Act,
     Question,
     card,
+    grid,
     offer,
     put,
     scrolling,
@@ -45,22 +43,16 @@ from fleetflow_ui.parts import (
     switch,
     table,
 )
-from fleetflow_ui.quality import BARS, SAMPLES, SPANS, Quality, Wish, bars, look, shown_bytes
+from fleetflow_ui.quality import SAMPLES, SPANS, Quality, Wish, look
+from fleetflow_ui.quality_chart import RejectsChart
+from fleetflow_ui.quality_raw import RAW_CSS, raw_card
 from fleetflow_ui.shell import Frame, dress
 
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a94a3")
-"""Told apart by colour-blind people, on white and on black (Okabe and Ito, "Color Universal Design")."""
 TITLES = {
     "id": ("id", 70), "when": ("quarantined (UTC)", 160), "rule": ("rule", 120), "source": ("source", 90),
     "reason": ("reason", 300), "where": ("where", 220), "state": ("state", 100),
 }  # fmt: skip
 ANY = "any"
-RAW_CSS = """
-pre {
-  max-height: 340px; overflow: auto; padding: 10px 12px; background: var(--sunken); border-radius: 8px;
-  font-size: 12.5px;
-}
-"""
 LOOK_S = 2.0
 """Seconds between two looks whether something has changed."""
 TURN_S = 60.0
@@ -85,8 +77,8 @@ class QualityPage:
         self.quality = Quality()
         self._looked_at = float("-inf")
         self._busy = self._again = False
-        self._colours: dict[str, str] = {}
         self._acting = False
+        self._problem = ""
         self._seen: tuple[Any, float] = (None, 0.0)
         self._build()
 
@@ -107,9 +99,9 @@ class QualityPage:
             self.of, self.span, self.source, self.rule, self.state, self.by,
             stylesheets=[BAR_CSS], sizing_mode="stretch_width",
         )  # fmt: skip
-        self.heaps = ColumnDataSource(bars(Quality(), {}))
+        self.chart = RejectsChart()
         chart = Column(
-            children=[self._chart()],
+            children=[self.chart.plot],
             stylesheets=[CARD_CSS],
             css_classes=["four"],
             sizing_mode="stretch_width",
@@ -149,11 +141,7 @@ class QualityPage:
             sizing_mode="stretch_width",
             margin=0,
         )
-        self.panel = Column(
-            children=[chart, self.counts, listed, self.raw],
-            stylesheets=[GRID_CSS],
-            sizing_mode="stretch_width",
-        )
+        self.panel = grid(chart, self.counts, listed, self.raw)
         self.root = column(
             self.bar, self.notice, self.question.root, self.empty, self.panel,
             stylesheets=[PAGE_CSS], sizing_mode="stretch_width",
@@ -161,37 +149,6 @@ class QualityPage:
         for widget in (self.of, self.span, self.source, self.rule, self.state):
             widget.on_change("value", lambda attr, old, new: self._choose())
         self.by.on_change("active", lambda attr, old, new: self._choose())
-
-    def _chart(self) -> figure:
-        plot = figure(
-            name="over-time",
-            title="Rejects over time",
-            x_axis_type="datetime",
-            x_range=Range1d(start=0, end=1),
-            y_range=Range1d(start=0, end=1),
-            height=260,
-            tools="",
-            toolbar_location=None,
-            sizing_mode="stretch_width",
-        )
-        quads: Any = plot.quad(
-            left="left", right="right", bottom="bottom", top="top", source=self.heaps, fill_color="colour",
-            line_color=None, legend_field="group",
-        )  # fmt: skip
-        plot.add_tools(
-            HoverTool(
-                renderers=[quads],
-                tooltips=[("", "@group"), ("rejects", "@count{0,0}"), ("from", "@left{%F %T}")],
-                formatters={"@left": "datetime"},
-            )
-        )
-        plot.xgrid.visible = False
-        ticker: Any = plot.xaxis[0].ticker
-        ticker.desired_num_ticks = 5
-        plot.legend[0].update(orientation="horizontal", border_line_color=None, margin=0, padding=0)
-        self._plot = plot
-        plot.add_layout(plot.legend[0], "above")
-        return plot
 
     def _choose(self) -> None:
         def chosen(choice: Select) -> str | None:
@@ -258,6 +215,9 @@ class QualityPage:
         quality = self.quality
         if quality.problem:
             put(self.notice, words.note(quality.problem, "bad", quality.hint))
+        elif self._problem:
+            put(self.notice, "")
+        self._problem = quality.problem
         nothing = not quality.by_rule and not quality.problem
         put(
             self.empty,
@@ -266,17 +226,9 @@ class QualityPage:
             else "",
         )
         self.panel.visible = not nothing
-        for name in sorted(quality.heights, key=lambda group: -sum(quality.heights[group].values())):
-            self._colours.setdefault(name, COLOURS[min(len(self._colours), len(COLOURS) - 1)])
         offer(self.source, [ANY, *quality.by_source])
         offer(self.rule, [ANY, *quality.by_rule])
-        heaps = bars(quality, self._colours)
-        if dict(self.heaps.data) != heaps:
-            self.heaps.data = heaps
-            end = quality.begin + BARS * quality.width_s
-            self._plot.x_range.update(start=quality.begin * 1000, end=end * 1000)
-            tops: list[Any] = heaps["top"]
-            self._plot.y_range.update(start=0, end=1.08 * max([1, *tops]))
+        self.chart.show(quality)
         put(self.counts, _counts(quality))
         self._show_samples()
 
@@ -298,7 +250,10 @@ class QualityPage:
                 index for index, each in enumerate(quality.samples) if each.id in chosen
             ]
         shown = f"the newest {SAMPLES} of " if quality.total > SAMPLES else ""
-        put(self.caption, f"<h3>{words.text(shown)}{words.count(quality.total, 'reject')}</h3>")
+        said = f"<h3>{words.text(shown)}{words.count(quality.total, 'reject')}</h3>"
+        if not quality.total and quality.by_rule:
+            said += '<p class="ff-soft">None is like what you chose.</p>'
+        put(self.caption, said)
         self._show_selected()
 
     def _selected_ids(self) -> list[int]:
@@ -308,7 +263,7 @@ class QualityPage:
     def _show_selected(self) -> None:
         chosen = self._selected_ids()
         newest = next((each for each in self.quality.samples if each.id in chosen[-1:]), None)
-        put(self.raw, _raw(newest))
+        put(self.raw, raw_card(newest))
         self._enable()
 
     def _enable(self) -> None:
@@ -374,26 +329,6 @@ def _counts(quality: Quality) -> str:
         rows = [(name, f"{count:,}") for name, count in [*counts.items()][:8]]
         tables += f"<p>{words.table([title, 'rejects'], rows, [1])}</p>"
     return card("In all", tables)
-
-
-def _raw(reject: Quarantined | None) -> str:
-    if reject is None:
-        return card("Raw record", '<p class="ff-soft">Select a reject to see the bytes as they came.</p>')
-    facts = {
-        "rule": reject.rule,
-        "reason": reject.reason,
-        "source": reject.source,
-        "where": f"{reject.resource} [{reject.start:,}, {reject.end:,})",
-        "received": words.clock(reject.received_at),
-        "type": reject.media_type,
-        "bytes": f"{len(reject.raw):,}",
-    }
-    raw = escape(shown_bytes(reject.raw))
-    return card(
-        f"Reject {reject.id}",
-        f'{words.facts(facts)}<p class="ff-soft">As it came:</p>'
-        f'<pre tabindex="0" aria-label="Raw bytes" class="raw">{raw or "(nothing)"}</pre>',
-    )
 
 
 def folders_of(context: Context) -> dict[str, Path]:

@@ -8,8 +8,9 @@ import pytest
 from bokeh.document import Document
 from fleetflow_ui import quality_plugin, shell
 from fleetflow_ui.actions import Outcome
-from fleetflow_ui.quality import BARS, Quality, Wish, bars, look, shown_bytes
+from fleetflow_ui.quality import BARS, Quality, Wish, bars, look
 from fleetflow_ui.quality_page import QualityPage, build, folders_of, requeue
+from fleetflow_ui.quality_raw import shown_bytes
 from fleetflow_ui.settings import UiSettings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,7 +128,7 @@ def test_filters_select_and_are_remembered(context, filled):
     assert set(page.samples.data["source"]) == {"beta"}
     assert "3 rejects" in page.caption.text
     page.by.active = 1
-    assert set(page.heaps.data["group"]) == {"beta"}
+    assert set(page.chart.heaps.data["group"]) == {"beta"}
     assert page._frame.query == {"source": "beta", "by": "source"}
     again = open_page(context, source="beta", by="source", span="last hour")
     assert (again.wish.by, again.wish.span, len(again.samples.data["id"])) == ("source", "last hour", 3)

@@ -26,6 +26,7 @@ VERDICTS: dict[str, Tone] = {"whole": "good", "lost upstream": "warn"}
 CSS = (
     HTML_CSS
     + """
+.ff-card { overflow-x: auto; }
 td, th { white-space: nowrap; }
 td:last-child { white-space: normal; }
 .scroll { overflow-x: auto; }
@@ -97,7 +98,7 @@ def overview(shown: JobView, now: float) -> str:
     facts = {
         "up for": words.duration(now - shown.reading_since) if shown.reading_since else "",
         "in this state for": words.duration(now - shown.since) if shown.since else "",
-        "workers": f"{shown.workers} in each of {words.count(shown.processes, 'process', 'processes')}",
+        "workers": _workers(shown),
         "process ids": ", ".join(map(str, shown.pids)),
         "last snapshot": words.ago(now - shown.snapshot_at) if shown.snapshot_at else "none yet",
         "snapshots": f"every {shown.snapshot_s} s, epoch {shown.epoch:,}",
@@ -111,6 +112,10 @@ def overview(shown: JobView, now: float) -> str:
         f'<section class="ff-card">{heading}{notes}'
         f"{words.facts({name: value for name, value in facts.items() if value})}</section>"
     )
+
+
+def _workers(shown: JobView) -> str:
+    return f"{shown.workers}" if shown.processes == 1 else f"{shown.workers} in each of {shown.processes}"
 
 
 def versions(shown: JobView) -> str:
@@ -237,7 +242,7 @@ def columns(jobs: Sequence[JobView]) -> dict[str, list[str]]:
             for each in jobs
         ],
         "rejects": [f"{each.rejects:,}" for each in jobs],
-        "size": [f"{each.workers} in {each.processes}" for each in jobs],
+        "size": [_workers(each) for each in jobs],
         "uptime": [words.duration(now - each.reading_since) if each.reading_since else "-" for each in jobs],
         "restarts": [f"{each.restarts:,}" for each in jobs],
         "snapshot": [words.ago(now - each.snapshot_at) if each.snapshot_at else "-" for each in jobs],

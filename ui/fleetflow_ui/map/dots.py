@@ -32,7 +32,7 @@ Slots = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What one session shows: slots of ordinary dots, of crashed and selected ones; hexagons for the first."""
+    """What one session shows: slots of ordinary, crashed and selected dots; hexagons for the first."""
 
     dots: Slots
     crashed: Slots

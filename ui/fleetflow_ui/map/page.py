@@ -29,6 +29,10 @@ SETTLE_MS = 120
 """How long the view must have been still before new dots are sent."""
 FINDER_WIDE_PX, FINDER_NARROW_PX = (340.0, 0.0), (0.0, 190.0)
 """What the finder covers of the map, from the left and from the top, on a desk and on a phone."""
+PHONE_PX = 700.0
+"""Up to this width the finder lies at the top and the panel at the bottom, as in `static/map.css`."""
+PANEL_NARROW = 0.46
+"""The share of the height that the panel may take there."""
 CLOSE_ZOOM = 9.0
 ESCAPE = """
 export default ({close}) => document.addEventListener("keydown", (event) => {
@@ -132,6 +136,8 @@ class MapPage:
             self.fit()
         if self._selected is None and fleet.whole and (slot := fleet.slot(self._wanted)) is not None:
             self.select(slot)
+            if "at" not in self._frame.query:
+                self._centre(slot, max(self.map.view.zoom, CLOSE_ZOOM - 2))
         self._tell(now)
         self._follow()
         self.draw(now)
@@ -238,7 +244,7 @@ class MapPage:
     def fit(self) -> None:
         """Show all vehicles that are chosen."""
         fleet, view = self.fleet, self.map.view
-        covered = FINDER_WIDE_PX if view.width_px > 700 else FINDER_NARROW_PX
+        covered = FINDER_WIDE_PX if view.width_px > PHONE_PX else FINDER_NARROW_PX
         with fleet.lock:
             mask = self.filters.choice.mask(fleet, time.time(), self._stale_s)
             fitting = around(
@@ -287,9 +293,18 @@ class MapPage:
 
     def _centre(self, slot: int, zoom: float) -> None:
         view = self.map.view
-        self.map.look_at(
-            centred(float(self.fleet.x[slot]), float(self.fleet.y[slot]), zoom, view.width_px, view.height_px)
-        )
+        # as many metres beside the middle as there will be pixels
+        scale = 2 ** (view.zoom - zoom)
+        x, y = float(self.fleet.x[slot]), float(self.fleet.y[slot]) - scale * self._above_m()
+        self.map.look_at(centred(x, y, zoom, view.width_px, view.height_px))
+
+    def _above_m(self) -> float:
+        """How far above the middle a selected vehicle is shown: on a phone its panel covers what is below."""
+        view = self.map.view
+        if view.width_px > PHONE_PX:
+            return 0.0
+        top, bottom = FINDER_NARROW_PX[1], (1 - PANEL_NARROW) * view.height_px
+        return (view.height_px / 2 - (top + bottom) / 2) * view.metres_per_px
 
     def _zoom_to(self) -> None:
         if self._selected is not None:
@@ -312,7 +327,10 @@ class MapPage:
         if self._selected is None or not self.panel.follow.active:
             return
         x, y = self.map.view.middle
-        here = float(self.fleet.x[self._selected]), float(self.fleet.y[self._selected])
+        here = (
+            float(self.fleet.x[self._selected]),
+            float(self.fleet.y[self._selected]) - self._above_m(),
+        )
         if math.hypot(here[0] - x, here[1] - y) > self.map.view.metres_per_px:
             self._centre(self._selected, self.map.view.zoom)
 
@@ -327,6 +345,8 @@ class MapPage:
             self._measured = True
             if "at" not in self._frame.query:
                 self.fit()
+                if self._selected is not None:
+                    self._centre(self._selected, max(self.map.view.zoom, CLOSE_ZOOM - 2))
         if not self._waiting:
             self._waiting = True
             self._document.add_timeout_callback(self._settle, SETTLE_MS)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from bokeh.layouts import column, row
 from bokeh.models.widgets import Button, Div, Toggle
@@ -24,6 +25,8 @@ from fleetflow_ui.fleet import status as fleet_status
 
 log = logging.getLogger(__name__)
 EVENTS_SHOWN = 5
+BOOKKEEPING = "event_marks"
+"""Which event set which field last: for the job, not for people."""
 WINDS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
 TONES_OF_STATUS: dict[int, words.Tone] = {NORMAL: "", CRASHED: "bad", OTHER: "warn", SELECTED: "good"}
 TONES: dict[str, words.Tone] = {"critical": "bad", "warning": "warn", "info": ""}
@@ -93,7 +96,8 @@ class Panel:
             if stale
             else ""
         )
-        told = "".join(f'<p class="ff-line">{words.text(each)}</p>' for each in remarks(record))
+        told = " · ".join(map(words.text, remarks(record)))
+        told = f'<p class="ff-line">{told}</p>' if told else ""
         return (
             f'<h2 class="ff-vin">{words.text(fleet.vins[slot])}</h2>'
             f'<p class="ff-line">{badges(record)} <b>{words.text(moving(fleet, slot))}</b>'
@@ -113,10 +117,12 @@ class Panel:
             f' <span class="ff-soft">{words.ago(now - event.time)}</span></li>'
             for event in self._events
         )
-        shown = {name: field(name, value) for name, value in record.items() if not name.startswith("_")}
+        shown = {name: field(name, value) for name, value in record.items() if name != BOOKKEEPING}
+        address = f"vehicles?vin={quote(fleet.vins[slot], safe='')}"
         return (
             f"<h3>Codes</h3>{listed(codes)}<h3>Last events</h3>{listed(events)}"
             f"<h3>Record</h3>{words.facts(shown)}"
+            f'<p class="ff-more"><a href="{words.text(address)}">As JSON, beside all other vehicles</a></p>'
         )
 
 
