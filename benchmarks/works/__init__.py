@@ -1,6 +1,6 @@
 """The works that are measured, in the order in which they are shown."""
 
-from benchmarks.works import backfill, everything, growth, idle, live, pages, restart
+from benchmarks.works import backfill, dashboard, everything, growth, idle, live, pages, restart
 from benchmarks.works.context import Context, Work
 
 WORKS: dict[str, Work] = {
@@ -12,6 +12,7 @@ WORKS: dict[str, Work] = {
     "f": growth.measure,
     "g": idle.measure,
     "h": restart.measure,
+    "u": dashboard.measure,
 }
 
 __all__ = ["WORKS", "Context", "Work"]

@@ -14,6 +14,8 @@ BY_VEHICLE_LONG = Shape(10_000_000, 1_000, 1_000)
 INTERLEAVED = Shape(2_000_000, 100_000, 8, "time")
 INTERLEAVED_LONG = Shape(10_000_000, 100_000, 8, "time")
 DUCKDB = "DuckDB scan"
+LONG_ALONE = {"Bytewax, a store write per ping", "Flink SQL"}
+"""What takes a minute or so, and is not run a second time in the short form: work a tells how it does."""
 
 
 def by_vehicle(context: Context) -> Outcome:
@@ -54,7 +56,12 @@ def interleaved(context: Context) -> Outcome:
 def _compete(context: Context, shape: Shape) -> list[Trial]:
     context.say(f"making {shape.name}")
     given = inputs.make(shape, context.work)
-    contestants = [one for one in everyone(context.cores) if context.peers or one.kind != "stream"]
+    contestants = [
+        one
+        for one in everyone(context.cores)
+        if (context.peers or one.kind != "stream")
+        and (context.long or shape == BY_VEHICLE or one.name not in LONG_ALONE)
+    ]
     return compete(contestants, given, context.work, context.effort, context.say)
 
 
