@@ -31,6 +31,7 @@ class CsvDecoder:
     def __init__(self, fields: Sequence[Field]) -> None:
         self._fields = [field for field in fields if field.csv]
         self._columns = {field.name: field.dtype for field in fields}
+        self._defaults = {field.name: field.default for field in fields}
         # lists and text are read as text; a field of the key's kind is allowed to be empty (a rule judges it)
         self._table = {
             field.name: pl.String if field.dtype in (pl.String, pl.List(pl.String)) else field.dtype
@@ -105,6 +106,9 @@ class CsvDecoder:
     def _conform(self, table: pl.DataFrame) -> pl.DataFrame:
         columns: list[pl.Series] = []
         for name, dtype in self._columns.items():
+            if name not in table.columns:
+                columns.append(self._absent(name, len(table)))
+                continue
             column = table[name]
             if dtype == pl.List(pl.String):
                 column = _words(column)
@@ -112,6 +116,14 @@ class CsvDecoder:
                 column = column.fill_null("")
             columns.append(column)
         return pl.DataFrame(columns)
+
+    def _absent(self, name: str, height: int) -> pl.Series:
+        """Return the column of a field that CSV lines do not carry: its default."""
+        dtype = self._columns[name]
+        default = self._defaults[name]
+        if default is None and dtype == pl.List(pl.String):
+            default = []
+        return pl.Series(name, [default], dtype).new_from_index(0, height)
 
     def _reject(self, place: Place, payload: Payload) -> Reject:
         raw = place.raw.rstrip(b"\r\n")

@@ -10,7 +10,6 @@ import polars as pl
 
 from fleetflow.contracts.payload import Payload
 from fleetflow.contracts.schema import Decoded
-from fleetflow.decode import csv, json
 from fleetflow.decode.merge import Decoder, in_payload_order
 
 
@@ -40,6 +39,9 @@ class FieldsSchema:
     """
 
     def __init__(self, name: str, version: int, fields: Sequence[Field]) -> None:
+        # NumPy is slow to import, and commands that decode nothing do not need it
+        from fleetflow.decode import csv, json  # noqa: PLC0415
+
         self.name = name
         self.version = version
         self.fields = tuple(fields)

@@ -1,10 +1,12 @@
 """CSV lines to pings: every oddity of a line, and the place of each."""
 
+import polars as pl
 import pytest
 from fleetflow_ping.plugin import fleetflow_schema
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetflow.decode.schema import Field, FieldsSchema
 from fleetflow.testing import csv_payload
 
 SCHEMA = fleetflow_schema()
@@ -100,3 +102,21 @@ def test_every_line_becomes_one_ping_or_one_reject_and_is_found_again(lines):
         fields = place.raw.decode().rstrip("\r\n").split(",")
         assert row["vin"] == fields[0]
         assert row["latitude"] == pytest.approx(float(fields[1]), nan_ok=True)
+
+
+def test_fields_that_lines_do_not_carry_have_their_defaults():
+    schema = FieldsSchema(
+        "ping",
+        9,
+        [
+            Field("vin", pl.String()),
+            Field("tags", pl.List(pl.String()), required=False, csv=False),
+            Field("time", pl.Float64()),
+            Field("driver", pl.String(), required=False, default="nobody", csv=False),
+            Field("load", pl.Float64(), required=False, csv=False),
+            Field("sequence", pl.Int64(), csv=False),
+        ],
+    )
+    decoded = schema.decode([csv_payload("A,1\nB,x\nC,3\n")])
+    assert decoded.pings.rows() == [("A", [], 1.0, "nobody", None, 0), ("C", [], 3.0, "nobody", None, 8)]
+    assert len(decoded.rejects) == 1
