@@ -51,7 +51,8 @@ def bare_flow() -> Dataflow:
 
 def prepare(active: Plugins, configuration: Configuration, store: Path | None) -> Dataflow:
     """Build the flow that this process is about to run: stopped by signals, its `store` made and locked."""
-    from fleetflow.dataflow.stop import StopFlag  # noqa: PLC0415 - keeps commands that need no flow quick
+    from fleetflow.builtin.ledger import LedgerSettings  # noqa: PLC0415 - keeps other commands quick
+    from fleetflow.dataflow.stop import StopFlag  # noqa: PLC0415
     from fleetflow.dataflow.wiring import build  # noqa: PLC0415
     from fleetflow.memory import keep_freed_blocks  # noqa: PLC0415
     from fleetflow.recovery import StoreLock, ensure_store  # noqa: PLC0415
@@ -62,6 +63,9 @@ def prepare(active: Plugins, configuration: Configuration, store: Path | None) -
     if store is not None:
         ensure_store(store)
         StoreLock(store).acquire()
+        if any(info.name == "ledger" and info.state == "active" for info in active.infos):
+            ledger = configuration.path(configuration.table("ledger", LedgerSettings).dir)
+            StoreLock(ledger, "ledger", "ledger").acquire()
     stop.set_on_signals()
     # what was loaded up to here stays: the collector need not look at it again and again
     gc.freeze()

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from fleetflow.errors import StoreError
-from fleetflow.recovery import StoreLock, ensure_store
+from fleetflow.recovery import StoreLock, ensure_store, holder_of
 
 TRY = """
 import pathlib, sys
@@ -49,3 +49,22 @@ def test_a_store_is_made_once(tmp_path):
     made = (tmp_path / "new/part-0.sqlite3").stat()
     ensure_store(tmp_path / "new")
     assert (tmp_path / "new/part-0.sqlite3").stat().st_ino == made.st_ino
+
+
+def test_who_holds_a_store_is_told_without_touching_its_lock(tmp_path):
+    assert holder_of(tmp_path) is None
+    ensure_store(tmp_path)
+    lock = StoreLock(tmp_path)
+    lock.acquire()
+    assert holder_of(tmp_path) == os.getpid()
+    lock.release()
+    assert holder_of(tmp_path) is None
+
+
+def test_the_ledger_of_a_job_is_its_own(tmp_path):
+    lock = StoreLock(tmp_path / "ledger", "ledger", "ledger")
+    lock.acquire()
+    with pytest.raises(StoreError, match=r"the ledger .* is in use by process") as found:
+        StoreLock(tmp_path / "ledger", "ledger", "ledger").acquire()
+    assert "[ledger] dir, FLEETFLOW_LEDGER_DIR" in found.value.hint
+    lock.release()

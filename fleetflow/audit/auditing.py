@@ -13,8 +13,9 @@ from fleetflow.audit import certificate, moment
 from fleetflow.audit.certificate import Change
 from fleetflow.audit.positions import described
 from fleetflow.errors import FleetflowError, StoreError
+from fleetflow.jobs.surroundings import killed_with_parent
 from fleetflow.ledger.reader import Ledger
-from fleetflow.recovery import StoreLock
+from fleetflow.recovery import holder_of
 
 
 def audit(
@@ -46,7 +47,13 @@ def verified(
     command = [sys.executable, "-P", "-m", "fleetflow.audit.verify", str(recovery)]
     command += [str(int(running)), str(int(changed))]
     done = subprocess.run(
-        command, env=dict(environment), cwd=home, stdin=subprocess.DEVNULL, capture_output=True, check=False
+        command,
+        env=dict(environment),
+        cwd=home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        preexec_fn=killed_with_parent(),
     )
     lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
     try:
@@ -61,12 +68,4 @@ def verified(
 
 def in_use(recovery: Path) -> bool:
     """Whether a job runs on a recovery store now."""
-    if not recovery.is_dir():
-        return False
-    lock = StoreLock(recovery)
-    try:
-        lock.acquire()
-    except StoreError:
-        return True
-    lock.release()
-    return False
+    return holder_of(recovery) is not None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import click
 from fleetflow import __version__, application, logs
 from fleetflow.cli.basic import config_group, plugins_command
 from fleetflow.cli.demo import demo_command
+from fleetflow.cli.output import plain
 from fleetflow.cli.run import run_command
 from fleetflow.errors import ConfigurationError, FleetflowError, PluginError
 from fleetflow.plugins import Plugins
@@ -100,12 +103,31 @@ def cli(ctx: click.Context, /, **_: object) -> None:
 def main() -> None:
     """Run the command line: errors of ours become a message and a hint, and an exit code."""
     debug = "--debug" in sys.argv
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # what the terminal cannot show must not end the command
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         cli.main(prog_name="fleetflow")
     except FleetflowError as error:
         if debug:
             raise
-        click.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)
+        _fail(error)
+    except (OSError, sqlite3.Error) as error:
+        if debug:
+            raise
+        _fail(_of_system(error))
+
+
+def _of_system(error: OSError | sqlite3.Error) -> FleetflowError:
+    """Return what the system refused as an error of ours: a full disk, a folder that cannot be written."""
+    return FleetflowError(
+        str(error) or type(error).__name__,
+        "correct the path or its permissions, or make room; --debug shows where",
+    )
+
+
+def _fail(error: FleetflowError) -> None:
+    click.echo(f"error: {plain(error.message)}", err=True)
+    if error.hint:
+        click.echo(f"hint: {plain(error.hint)}", err=True)
+    sys.exit(error.exit_code)

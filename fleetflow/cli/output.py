@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What would move the cursor, change colours or turn the direction of writing: data must not."""
+
+
+def plain(text: object) -> str:
+    """Return what a feed brought as text that a terminal shows and does not obey."""
+    return CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), str(text))
+
 
 def print_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object on one line."""
-    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        # a terminal of another encoding, or half a surrogate pair in the data: escaped it is JSON, too
+        text = json.dumps(value, default=str)
+    click.echo(text)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -25,7 +41,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("" if cell is None else plain(cell)) for cell in row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)

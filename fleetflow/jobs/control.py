@@ -14,7 +14,7 @@ from fleetflow.jobs.admission import asked, checked, install, prepared
 from fleetflow.jobs.exports import savepoints_in
 from fleetflow.jobs.model import ALIVE, Job, Spec, job_of
 from fleetflow.jobs.places import Places
-from fleetflow.jobs.running import replace_store, require, start, stop
+from fleetflow.jobs.running import alone, replace_store, require, start, stop
 from fleetflow.savepoints import savepoint
 from fleetflow.savepoints.check import Finding
 
@@ -51,6 +51,7 @@ def submit(
             if start_from is not None:
                 verified = savepoint.verify(places.savepoint(start_from), spec.description["flow"])
                 findings = checked(verified, spec.description, accept_lossy)
+            alone(job, spec)
         except BaseException:
             if new:
                 shutil.rmtree(job.folder, ignore_errors=True)

@@ -14,9 +14,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from fleetflow.errors import FleetflowError
 
@@ -114,14 +116,13 @@ class Job:
     def read(self) -> Spec:
         """Return what is wanted; raises JobError when the file is damaged."""
         try:
-            content = json.loads((self.folder / "job.json").read_text("utf-8"))
-            known = {each.name for each in fields(Spec)}
-            return Spec(**{key: value for key, value in content.items() if key in known})
+            return msgspec.json.decode((self.folder / "job.json").read_bytes(), type=Spec)
         except FileNotFoundError as error:
             raise NoSuchJobError(f'there is no job "{self.name}"', "`fleetflow list-jobs -a`") from error
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise JobError(
-                f"{self.folder / 'job.json'} cannot be read: {error}", "submit the job again"
+                f"{self.folder / 'job.json'} cannot be read: {error}",
+                f"correct the file; or move {self.folder} away, then submit the job again from a savepoint",
             ) from error
 
     def write(self, spec: Spec) -> None:

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import tomllib
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,20 +46,26 @@ def build(target: Path, parts: Sequence[Path], config: Path | None) -> dict[str,
             raise JobError(f"two versions of {', '.join(twice)} were given", "name one of them")
         lock = {"version": VERSION, "wheels": wheels, "configuration": config is not None}
         building = target.with_name(f".{target.name}.new")
-        with zipfile.ZipFile(building, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(LOCK, json.dumps(lock, indent=1))
-            for wheel in wheels:
-                archive.write(folder / wheel["file"], wheel["file"])
-            if config is not None:
-                archive.write(config, CONFIG)
-        building.replace(target)
+        try:
+            with zipfile.ZipFile(building, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr(LOCK, json.dumps(lock, indent=1))
+                for wheel in wheels:
+                    archive.write(folder / wheel["file"], wheel["file"])
+                if config is not None:
+                    archive.write(config, CONFIG)
+            building.replace(target)
+        except OSError as error:
+            building.unlink(missing_ok=True)
+            raise JobError(
+                f"{target} cannot be written: {error}", "correct the path or its permissions, or make room"
+            ) from error
     return lock
 
 
 def install(package: Path, site: Path) -> dict[str, Any]:
     """Install a package's wheels into the new folder `site`, its configuration beside; returns the lock.
 
-    Needs no network. Raises RefusedError when a wheel is not what the lock says.
+    Needs no network. Raises RefusedError when a wheel is not what the lock says, or cannot be installed.
     """
     try:
         with tempfile.TemporaryDirectory() as temporary, zipfile.ZipFile(package) as archive:
@@ -84,7 +91,20 @@ def install(package: Path, site: Path) -> dict[str, Any]:
                 _pip("install", "--no-deps", "--no-index", "--no-compile", "--target", str(site), *wheels)
             if lock["configuration"]:
                 (site / CONFIG).write_bytes(archive.read(CONFIG))
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+    except OSError as error:
+        raise RefusedError(
+            f"{package} cannot be installed: {error}", "correct the permissions, or make room"
+        ) from error
+    # RuntimeError: it is encrypted
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        AttributeError,
+        KeyError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise RefusedError(
             f"{package} is not a package of a job: {error}", "make one: `fleetflow package -o JOB.zip ...`"
         ) from error
@@ -122,6 +142,6 @@ def _pip(*arguments: str) -> None:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         tail = " ".join(done.stderr.strip().splitlines()[-3:])
-        raise JobError(
+        raise RefusedError(
             f"pip {arguments[0]} failed: {tail}", "correct the plugin, or build its wheel yourself"
         )

@@ -8,17 +8,20 @@ import subprocess
 import sys
 import time
 
+from fleetflow.audit.moment import ledger_folder
 from fleetflow.jobs.model import DeadlineError, FailedError, Job, JobError, Spec, write_json
 from fleetflow.jobs.surroundings import whole_environment_of
-from fleetflow.recovery import StoreLock, ensure_store
+from fleetflow.recovery import StoreLock, ensure_store, holder_of
 from fleetflow.savepoints import savepoint, store
 from fleetflow.savepoints.savepoint import Savepoint
 
 LOOK_S = 0.05
+GONE_S = 2.0
 
 
 def start(job: Job, spec: Spec, timeout_s: float) -> None:
     """Start a supervisor for `spec` and wait until the job runs."""
+    alone(job, spec)
     spec.wanted = "running"
     spec.run += 1
     job.write(spec)
@@ -57,6 +60,23 @@ def start(job: Job, spec: Spec, timeout_s: float) -> None:
             raise DeadlineError(
                 f'the job "{job.name}" does not run after {timeout_s:g} s{": " if reason else ""}{reason}',
                 f"it goes on trying; fleetflow logs {job.name}",
+            )
+        time.sleep(LOOK_S)
+
+
+def alone(job: Job, spec: Spec) -> None:
+    """Raise JobError for a second job on one ledger: the account of both would be wrong.
+
+    The processes of one that was just killed are waited for.
+    """
+    ledger = ledger_folder(spec.description, spec.home)
+    deadline = time.monotonic() + GONE_S
+    while ledger is not None and (holder := holder_of(ledger)) is not None:
+        if time.monotonic() > deadline:
+            raise JobError(
+                f'the job "{job.name}" cannot keep its account in {ledger}: process {holder} does so',
+                "stop that job, or give this one a ledger of its own: "
+                f"fleetflow --set ledger.dir=data/{job.name}/ledger submit ...",
             )
         time.sleep(LOOK_S)
 

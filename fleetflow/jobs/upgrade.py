@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sqlite3
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from fleetflow.errors import FleetflowError
 from fleetflow.jobs import guard
 from fleetflow.jobs.admission import asked, install, refuse
 from fleetflow.jobs.guard import Bounds, Watched
-from fleetflow.jobs.model import ALIVE, FailedError, Job, JobError, RefusedError, Spec
+from fleetflow.jobs.model import ALIVE, DeadlineError, FailedError, Job, JobError, RefusedError, Spec
 from fleetflow.jobs.places import Places
 from fleetflow.jobs.running import replace_store, require, start, stop
 from fleetflow.savepoints import check, savepoint, store
@@ -27,6 +28,8 @@ from fleetflow.savepoints.check import Finding
 from fleetflow.savepoints.savepoint import Savepoint
 
 log = logging.getLogger(__name__)
+BROKEN_OFF = (FleetflowError, OSError, sqlite3.Error, KeyboardInterrupt)
+"""What ends a change half-way; whatever it is, the version before runs again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,32 +148,57 @@ def _swap(
     report: Mapping[str, Any] | None,
 ) -> Outcome:
     began = time.time()
-    stop(job, "suspended", places.timeout_s)
+    alive = job.truth()["state"] in ALIVE
     name = f"{job.name}-{what}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{old.run}"
-    taken = savepoint.take(job.store, places.savepoints / name, job.name, old.description)
-    findings = check.compare(taken.description, spec.description, taken.states)
-    watched = guard.before(ledger_folder(old.description, old.home), job)
+    try:
+        stop(job, "suspended", places.timeout_s)
+        taken = savepoint.take(job.store, places.savepoints / name, job.name, old.description)
+        findings = check.compare(taken.description, spec.description, taken.states)
+        watched = guard.before(ledger_folder(old.description, old.home), job)
+    except DeadlineError:
+        raise
+    except BROKEN_OFF as error:
+        _undo(places, job, old, None, alive)
+        raise FailedError(
+            f'the {what} of "{job.name}" was broken off, nothing was changed: {_reason(error)}',
+            "make room or correct the permissions, then try again",
+        ) from error
     downtime_ms: int | None = None
     try:
         spec.run = old.run
         start(job, spec, bounds.within_s)
         downtime_ms = int((job.status().get("reading_since", time.time()) - began) * 1000)
         guard.watch(job, bounds, watched)
-    except JobError as error:
-        failed = job.read()
-        stop(job, "suspended", places.timeout_s)
-        replace_store(job, taken)
-        old.run = failed.run
-        start(job, old, places.timeout_s)
+    except BROKEN_OFF as error:
+        _undo(places, job, old, taken, start_again=True)
         back_ms = int((job.status().get("reading_since", time.time()) - began) * 1000)
-        _certify(job, what, old, spec, taken, watched, back_ms, error.message)
+        _certify(job, what, old, spec, taken, watched, back_ms, _reason(error))
         raise FailedError(
             f'the {what} of "{job.name}" was undone, the version before it runs again from savepoint '
-            f'"{name}": {error.message}',
+            f'"{name}": {_reason(error)}',
             f"fleetflow logs {job.name}",
         ) from error
     path = _certify(job, what, old, spec, taken, watched, downtime_ms, "")
     return Outcome(name, findings, downtime_ms, path, report)
+
+
+def _undo(places: Places, job: Job, old: Spec, taken: Savepoint | None, start_again: bool) -> None:
+    """Put the version before under the job again, from a savepoint or from where it is."""
+    run = job.read().run
+    stop(job, "suspended", places.timeout_s)
+    if taken is not None:
+        replace_store(job, taken)
+    old.run = run
+    if start_again:
+        start(job, old, places.timeout_s)
+    else:
+        job.write(replace(old, wanted="suspended"))
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "it was interrupted"
+    return error.message if isinstance(error, FleetflowError) else str(error)
 
 
 def _certify(

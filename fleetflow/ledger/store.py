@@ -139,10 +139,10 @@ class LedgerStore:
         ).fetchall()
         if under_way and span.start != under_way[-1][1]:
             # another crash: what is read a third time is forgotten, or all of it if it was cut elsewhere
-            known = any(span.start in piece for piece in under_way)
+            seen = any(span.start in piece for piece in under_way)
             self._connection.execute(
                 f"delete from recent where {where} and again and (start >= ? or ?)",
-                (*key, span.start, not known),
+                (*key, span.start, not seen),
             )
         self._remember(key, span, again=True)
         if span.end < end:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from fleetflow.jobs.places import Places
 
 
+NOTHING = dict.fromkeys(("job", "state", "since", "workers", "processes", "schema", "restarts", "reason"))
+"""A row of `list-jobs` in which nothing is known."""
+
+
 @click.command("submit")
 @click.argument("package", required=False, type=PACKAGE_FILE)
 @click.option("-n", "--name", help="The job's name  [default: the package's].")
@@ -71,11 +75,16 @@ def submit_command(
 def list_jobs_command(configuration: Configuration, everything: bool, as_json: bool) -> None:
     """List jobs, with the state that is true now."""
     from fleetflow.cli.output import print_json, print_table  # noqa: PLC0415
-    from fleetflow.jobs.model import jobs_in  # noqa: PLC0415
+    from fleetflow.jobs.model import JobError, jobs_in  # noqa: PLC0415
 
     rows = []
     for job in jobs_in(places_of(configuration).jobs):
-        truth, spec = job.truth(), job.read()
+        try:
+            truth, spec = job.truth(), job.read()
+        except JobError as error:
+            # the others are listed all the same
+            rows.append({**NOTHING, "job": job.name, "state": "damaged", "reason": error.message})
+            continue
         if truth["state"] in {"cancelled", "completed"} and not everything:
             continue
         schema = spec.description.get("schema", {})
@@ -95,7 +104,7 @@ def list_jobs_command(configuration: Configuration, everything: bool, as_json: b
         for row in rows:
             print_json(row)
     else:
-        columns = ["job", "state", "since", "workers", "processes", "schema", "restarts", "reason"]
+        columns = list(NOTHING)
         print_table(
             "",
             columns,

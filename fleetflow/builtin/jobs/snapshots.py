@@ -63,5 +63,7 @@ def delete_snapshot_command(configuration: Configuration, name: str) -> None:
     """Remove a savepoint."""
     from fleetflow.savepoints import savepoint  # noqa: PLC0415
 
+    if not savepoint.NAME.fullmatch(name):
+        raise savepoint.SavepointError(f'"{name}" cannot name a savepoint', "`fleetflow list-snapshots`")
     savepoint.delete(places_of(configuration).savepoints / name)
     click.echo(f"savepoint {name} is removed")

@@ -20,6 +20,7 @@ from fleetflow.builtin.jobs.options import (
     say,
     spec_of,
 )
+from fleetflow.builtin.jobs.signals import interruptible
 from fleetflow.config import Configuration
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ def upgrade_command(
     places = places_of(configuration, timeout)
     wanted = upgrade.Rehearsal(rehearse_wait, only=rehearse_only) if rehearse or rehearse_only else None
     bounds = Bounds(guard, watch, guard_rejects)
-    outcome = upgrade.upgrade(places, job, package, bounds, accept_lossy, wanted)
+    with interruptible():
+        outcome = upgrade.upgrade(places, job, package, bounds, accept_lossy, wanted)
     _tell(places, job, outcome, as_json)
 
 
@@ -133,7 +135,9 @@ def rollback_command(
     from fleetflow.jobs.guard import Bounds  # noqa: PLC0415
 
     places = places_of(configuration, timeout)
-    _tell(places, job, upgrade.rollback(places, job, Bounds(guard, watch, guard_rejects)), as_json)
+    with interruptible():
+        outcome = upgrade.rollback(places, job, Bounds(guard, watch, guard_rejects))
+    _tell(places, job, outcome, as_json)
 
 
 def _tell(places: Places, job: str, outcome: Outcome, as_json: bool) -> None:

@@ -32,11 +32,15 @@ def cluster_command(configuration: Configuration, as_json: bool) -> None:
     import socket  # noqa: PLC0415
 
     from fleetflow.cli.output import print_json, print_table  # noqa: PLC0415
-    from fleetflow.jobs.model import jobs_in, start_time  # noqa: PLC0415
+    from fleetflow.jobs.model import JobError, jobs_in, start_time  # noqa: PLC0415
 
     rows = []
     for job in jobs_in(places_of(configuration).jobs):
-        truth, spec = job.truth(), job.read()
+        try:
+            truth, spec = job.truth(), job.read()
+        except JobError as error:
+            click.echo(f"warning: {error.message}", err=True)
+            continue
         versions = {**spec.description.get("versions", {}), **spec.description.get("distributions", {})}
         for process in truth.get("processes", []) if truth["supervisor"] else []:
             if start_time(process["pid"]) == process["started"]:
