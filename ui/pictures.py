@@ -26,6 +26,7 @@ from typing import Any
 from PIL import Image
 
 from fleetflow import application, processes
+from fleetflow.events.reader import Events
 
 ROOT = Path(__file__).parent.parent
 FLAGS = [
@@ -41,6 +42,22 @@ FLAGS = [
 ]
 DESK, PHONE = (1440, 900), (390, 844)
 PATIENCE_S = 120
+SPOILT = (
+    "1FUJGLDR5CSBC1234,35.21,-97.44",
+    "1FUJGLDR5CSBC1234,135.21,-97.44,{moment}",
+    "3AKJHHDR9JSJV5535,35.46,not a number,{moment}",
+    ",35.46,-97.52,{moment}",
+    "3AKJHHDR9JSJV5535,0,0,{moment}",
+)
+"""Lines of a logger that is broken: too short, off the globe, no number, no VIN, no position."""
+MARKS = (
+    {"status": "CRASHED", "note": "reported by its driver"},
+    {"status": "SELECTED"},
+    {"status": "MAINTENANCE", "note": "brake hose"},
+    {"status": "SELECTED"},
+    {"status": "CRASHED", "note": "hit by hail"},
+    {"status": "SELECTED"},
+)
 COLOURS = 256
 """A palette makes a picture a third as large; of this method rare colours survive: one crash in hundreds."""
 
@@ -88,17 +105,31 @@ class Run:
         pages: list[Any] = plugins.gather("fleetflow_pages", "page", lambda page: page.url, configuration)
         return [page.url for page in sorted(pages, key=lambda page: (page.order, page.url))]
 
-    def crash(self) -> str:
-        """Mark two vehicles, so that the pictures show more than one colour; returns one to select."""
+    def spoil(self) -> None:
+        """Let records arrive that are no pings, so that there is something to see on /quality."""
+        with (self._home / "data/alpha/logger-7.csv").open("a", encoding="ascii") as file:
+            for line in SPOILT:
+                file.write(f"{line.format(moment=int(time.time()))}\n")
+
+    def mark(self) -> str:
+        """Mark some vehicles, so that the pictures show every colour; returns one to select.
+
+        That is one with codes and an event, if there is one.
+        """
         plugins, configuration = application.load(environment=self.environment)
         vehicles = plugins.only("fleetflow_vehicles_map", "the vehicles map", "", configuration)
+        events = Events.of(configuration)
         try:
-            records = list(vehicles.records())
-            found = [record["vin"] for record in records]
-            vehicles.update(found[len(found) // 3], {"status": "CRASHED", "note": "reported by its driver"})
-            vehicles.update(found[len(found) // 2], {"status": "STOLEN"})
-            return next((record["vin"] for record in records if record.get("obd_codes")), str(found[0]))
+            records = [record for record in vehicles.records() if not record.get("status")]
+            found = [str(record["vin"]) for record in records]
+            coded = [str(record["vin"]) for record in vehicles.records() if record.get("obd_codes")]
+            told = {stored.event.vin for stored in events.list(limit=1000)}
+            chosen = next((vin for vin in coded if vin in told), (coded or found)[0])
+            for vin, fields in zip((vin for vin in found[5::9] if vin != chosen), MARKS, strict=False):
+                vehicles.update(vin, fields)
+            return chosen
         finally:
+            events.close()
             vehicles.close()
 
     def wait(self, seconds: float) -> None:
@@ -172,8 +203,11 @@ def take_all(run: Run, into: Path, chromium: str, vin: str) -> None:
         def select(page: Any) -> None:
             select_one(page, vin)
 
+        def pick(page: Any) -> None:
+            page.locator(".slick-row").nth(1).locator("input, .slick-cell").first.click()
+
         for url in run.pages():
-            shoot(url, url, DESK, "light")
+            shoot(url, url, DESK, "light", pick if url in {"vehicles", "quality"} else None)
         shoot("dashboard", "dashboard-selected", DESK, "dark", select)
         shoot("dashboard", "dashboard-phone", PHONE, "light", select)
         browser.close()
@@ -193,8 +227,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         run = Run(Path(home), options.vehicles)
         try:
-            run.wait(options.seconds)
-            take_all(run, options.into, chromium, run.crash())
+            run.wait(options.seconds / 2)
+            run.spoil()
+            run.wait(options.seconds / 2)
+            take_all(run, options.into, chromium, run.mark())
         finally:
             run.stop()
 

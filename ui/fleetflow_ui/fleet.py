@@ -14,11 +14,9 @@ import numpy.typing as npt
 
 from fleetflow.contracts.vehicles import Record
 from fleetflow_ui.geo import mercator
+from fleetflow_ui.status import CRASHED, NORMAL, OTHER, SELECTED, sort_of
 from fleetflow_ui.trails import Trails
 
-NORMAL, CRASHED, OTHER, SELECTED = 0, 1, 2, 3
-"""What `Fleet.status` holds; OTHER is any status of a detector or person that is none of the three."""
-KNOWN = {"NORMAL": NORMAL, "CRASHED": CRASHED, "SELECTED": SELECTED}
 MOVED_M = 15.0
 """A vehicle that moved less keeps its heading: positions of a standing one waver."""
 FIRST_CAPACITY = 256
@@ -40,9 +38,9 @@ class Fleet:
 
     `x`, `y`: Web Mercator metres, float32 (a metre or two). `time`: of the last ping, seconds since 1970.
     `heading_rad` clockwise from north and `speed_kmh` come from the last two positions that this process has
-    seen, NaN before. `status`: see NORMAL. `source`: index into `sources`. The arrays are longer than the
-    fleet; rows from `len(fleet)` on mean nothing. `version` rises with each change. A look costs what
-    changed, not what there is.
+    seen, NaN before. `status`: as `status.sort_of` says. `source`: index into `sources`. The arrays are
+    longer than the fleet; rows from `len(fleet)` on mean nothing. `version` rises with each change. A look
+    costs what changed, not what there is.
 
     `generation` rises when all is forgotten because the map is another one: slots then are of other vehicles.
     `whole` is False from then, and from the start, until the map was read to its end once.
@@ -173,7 +171,7 @@ class Fleet:
             self._grow()
             new = slots >= before
             self._move(slots, new, x, y, times, np.cos(np.radians(fresh["latitude"])))
-            self.status[slots] = [status(record.get("status")) for record in records]
+            self.status[slots] = [sort_of(record.get("status")) for record in records]
             self.source[slots] = [self._source(str(record.get("source", ""))) for record in records]
             for slot, record in zip(slots.tolist(), records, strict=True):
                 self._mark(slot, record)
@@ -239,8 +237,3 @@ class Fleet:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else float("nan")
-
-
-def status(value: object) -> int:
-    """Return what `Fleet.status` holds for a record's field `status`."""
-    return KNOWN.get(str(value or "NORMAL").upper(), OTHER)

@@ -88,7 +88,7 @@ class QualityPage:
         selection = self.wish.selection
         self.of = select("Quarantine of", self._of, self._folders, 170)
         self.of.visible = len(self._folders) > 1
-        self.span = select("Time", self.wish.span, SPANS, 120, "span")
+        self.span = select("Chart over", self.wish.span, SPANS, 120, "span")
         self.source = select("Source", selection.source or ANY, [ANY], 130, "source")
         self.rule = select("Rule", selection.rule or ANY, [ANY], 150, "rule")
         self.state = select("State", selection.state or ANY, [ANY, "quarantined", "requeued"], 130, "state")

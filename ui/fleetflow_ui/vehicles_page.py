@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
-from urllib.parse import quote
 
 from bokeh.document import Document
 from bokeh.layouts import column, row
-from bokeh.models import ColumnDataSource, CustomJS
+from bokeh.models import CustomJS
 from bokeh.models.widgets import (
     Button,
     CheckboxGroup,
-    DataTable,
     Div,
     TextInput,
     Toggle,
 )
 
-from fleetflow.contracts.vehicles import Record
 from fleetflow_ui import export, words
 from fleetflow_ui.background import Ask, asker, in_words
 from fleetflow_ui.context import Context
-from fleetflow_ui.parts import TABLE_CSS, columns, offer, picking, put, redrawing, select
+from fleetflow_ui.parts import offer, put, select
 from fleetflow_ui.shell import Frame, dress
+from fleetflow_ui.vehicle_card import RECORD_CSS, card
 from fleetflow_ui.vehicle_rows import (
     COLUMNS,
     ROWS,
     Choice,
     Questions,
     all_records,
-    cell,
     chosen,
     fields_of,
     questions_of,
 )
+from fleetflow_ui.vehicles_table import TITLES, VehiclesTable
 
 SETTLED_S = 5.0
 """Seconds for which rows keep their places while vehicles move: values change at once, the order does not."""
-TITLES = {
-    "vin": "VIN",
-    "time": "time (UTC)",
-    "received_at": "received (UTC)",
-    "obd_codes": "codes",
-    "schema_version": "schema",
-}
-WIDTHS = {"vin": 190, "time": 160, "received_at": 160, "obd_codes": 170, "note": 240, "status": 110}
 BAR_CSS = """
 :host { flex-wrap: wrap; align-items: end; gap: 8px 10px; padding: 12px 16px 8px; }
 """
@@ -72,28 +61,11 @@ PAGE_CSS = """
   :host > * { max-height: none !important; }
 }
 """
-RECORD_CSS = """
-:host { overflow: auto; }
-.bk-clearfix { width: 100%; }
-pre { margin-top: 10px; font-size: 12.5px; }
-p { margin: 6px 0 0; }
-"""
-HEAD_CSS = ".slick-header-column { cursor: pointer; }"
 SMALL_CSS = ".links { display: inline-flex; gap: 12px; margin-left: 8px; } span { white-space: nowrap; }"
 CHOOSE_CSS = """
 :host { padding: 10px 14px; background: var(--surface); border: 1px solid var(--line); border-radius: 12px; }
 .bk-input-group { display: flex; flex-wrap: wrap; gap: 4px 16px; }
 label { color: var(--ink); font-size: 13px; }
-"""
-SORT_JS = """
-document.addEventListener("click", (event) => {
-  const header = event.composedPath().find((part) => part.classList?.contains("slick-header-column"));
-  if (!header) return;
-  const title = header.querySelector(".slick-column-name").textContent.replace(/ [▲▼]$/, "");
-  const field = Object.keys(titles).find((name) => titles[name] === title) ?? title;
-  if (sort.value === field) turn.active = !turn.active;
-  else sort.value = field;
-});
 """
 
 
@@ -161,19 +133,8 @@ class VehiclesPage:
         self.downloads = Div(
             name="downloads", margin=(0, 0, 8, 0), styles={"margin-left": "auto"}, stylesheets=[SMALL_CSS]
         )
-        self.source = ColumnDataSource({name: [] for name in self.choice.columns})
-        self.table = DataTable(
-            name="table",
-            source=self.source,
-            columns=[],
-            sortable=False,
-            reorderable=False,
-            index_position=None,
-            row_height=32,
-            sizing_mode="stretch_both",
-            stylesheets=[TABLE_CSS, HEAD_CSS],
-        )
-        rows = column(self.table, css_classes=["rows"], sizing_mode="stretch_both")
+        self.rows = VehiclesTable(self.choice.columns, self._on_pick)
+        rows = column(self.rows.table, css_classes=["rows"], sizing_mode="stretch_both")
         self.record = Div(
             name="record",
             width=400,
@@ -202,12 +163,10 @@ class VehiclesPage:
         self.choose.on_change("active", lambda attr, old, new: self.columns.update(visible=new))
         self.back.on_click(lambda: self._turn_to(self._page - 1))
         self.on.on_click(lambda: self._turn_to(self._page + 1))
-        redrawing(self.table, self.source)
-        self.picked = picking(self.table, self.source, "vin", self._on_pick)
 
     def sorting(self) -> CustomJS:
         """Return the script that orders by a column when its head is clicked."""
-        return CustomJS(args={"sort": self.sort, "turn": self.turn, "titles": TITLES}, code=SORT_JS)
+        return self.rows.sorting(self.sort, self.turn)
 
     def _choose(self, **change: Any) -> None:
         choice = replace(self.choice, **change)
@@ -298,17 +257,7 @@ class VehiclesPage:
         first = self._page * ROWS
         vins = found.vins[first : first + ROWS]
         records = [self._context.reader.fleet.record(vin) or {"vin": vin} for vin in vins]
-        data = {
-            name: [cell(name, record.get(name)) for record in records]
-            for name in dict.fromkeys((*choice.columns, "vin"))
-        }
-        # before the columns: a table that is just being drawn anew misses the change
-        if data != dict(self.source.data):
-            self.source.data = data
-        self._head(choice.columns)
-        indices = [vins.index(self._vin)] if self._vin in vins else []
-        if list(self.source.selected.indices) != indices:
-            self.source.selected.indices = indices
+        self.rows.show(records, choice.columns, found.order, self._vin)
         count = len(found.vins)
         put(
             self.place,
@@ -321,19 +270,6 @@ class VehiclesPage:
             for kind in ("csv", "json")
         )
         put(self.downloads, f'<span class="ff-soft">Export</span> <span class="links">{links}</span>')
-
-    def _head(self, fields: tuple[str, ...]) -> None:
-        field, descending = self._found.order
-        arrow = " ▼" if descending else " ▲"
-        titles = {
-            name: (TITLES.get(name, name) + (arrow if name == field else ""), WIDTHS.get(name, 110))
-            for name in fields
-        }
-        if [(each.field, each.title) for each in self.table.columns] != [
-            (name, title) for name, (title, _) in titles.items()
-        ]:
-            self.table.columns = columns(titles)
-            self.table.min_width = sum(width for _, width in titles.values())
 
     def _say(self) -> None:
         fleet, found = self._context.reader.fleet, self._found
@@ -362,27 +298,6 @@ class VehiclesPage:
     def _show_record(self) -> None:
         record = self._context.reader.fleet.record(self._vin) if self._vin else None
         put(self.record, card(record, time.time()))
-
-
-def card(record: Record | None, now: float) -> str:
-    """Return a vehicle's whole record as HTML, or the words for none."""
-    if record is None:
-        return (
-            '<div class="ff-card"><h3>Record</h3><p class="ff-soft">Select a row to see everything that is'
-            " known of a vehicle.</p></div>"
-        )
-    status = str(record.get("status") or "NORMAL")
-    heard = record.get("time")
-    age = f"last ping {words.ago(now - heard)}" if isinstance(heard, int | float) else ""
-    vin = str(record["vin"])
-    text = json.dumps(record, indent=2, ensure_ascii=False)
-    return (
-        f'<div class="ff-card"><h3 class="ff-mono">{words.text(vin)}</h3>'
-        f"<p>{words.badge(status, 'bad' if status == 'CRASHED' else '' if status == 'NORMAL' else 'warn')}"
-        f' <span class="ff-soft">{words.text(age)}</span></p>'
-        f'<p><a href="dashboard?vin={escape(quote(vin, safe=""))}">Show on the map</a></p>'
-        f'<pre tabindex="0" aria-label="Record as JSON">{escape(text)}</pre></div>'
-    )
 
 
 def build(document: Document, context: Context) -> None:

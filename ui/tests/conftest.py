@@ -251,7 +251,7 @@ class Tab:
 
 @pytest.fixture
 def tab(browser, site):
-    def open_tab(*arguments, **more):
-        return Tab(browser, site, *arguments, **more)
+    def open_tab(*arguments, of=site, **more):
+        return Tab(browser, of, *arguments, **more)
 
     return open_tab

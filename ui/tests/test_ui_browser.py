@@ -1,12 +1,17 @@
 """The map in a real browser, with the real server and stores."""
 
+import io
+import socket
 import subprocess
 import time
 import urllib.request
 
+import numpy as np
 import pytest
+from PIL import Image
 
 HOSTILE = "<script>document.title='gone'</script>"
+VIEW = "dashboard?at=40.0,-90.0,6.0"
 NOW = int(time.time())
 FLEET = (
     # in a change feed, and so on the page, in the order of the VINs: the hostile one is the last
@@ -81,6 +86,49 @@ def test_a_hostile_vehicle_is_text_in_hover_search_and_panel_and_leaves_a_trail(
         assert page.title() == "Map · fleetflow"
 
 
+def test_online_tiles_that_do_not_come_leave_the_built_in_map_as_it_is(tab, fleet):
+    with socket.socket() as taken:
+        # bound and not listening: nobody answers, as when the internet is away
+        taken.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        other = type(fleet)(fleet.home)
+        other.environment |= {
+            "FLEETFLOW_UI_TILES_URL": nowhere + "/{Z}/{X}/{Y}.png",
+            "FLEETFLOW_UI_TILES_ATTRIBUTION": "somebody else",
+        }
+        other.start()
+        try:
+            with tab(VIEW) as right, tab(VIEW, of=other) as left:
+                left.page.get_by_text("somebody else").wait_for()
+                asked = []
+                left.page.on("requestfailed", lambda request: asked.append(request.url))
+                left.page.get_by_role("button", name="+").click()
+                right.page.get_by_role("button", name="+").click()
+                deadline = time.monotonic() + 30
+                while (difference := differing(left, right)) > 0.005 or len(colours(left)) < 3:
+                    assert time.monotonic() < deadline, f"{difference:.1%} of the map differ"
+                    left.page.wait_for_timeout(100)
+                assert any(url.startswith(nowhere) for url in asked)
+        finally:
+            other.stop()
+
+
+def land(open_tab):
+    """The part of the map that nothing covers, as pixels."""
+    clip = {"x": 420, "y": 300, "width": 480, "height": 300}
+    return Image.open(io.BytesIO(open_tab.page.screenshot(clip=clip))).convert("RGB")
+
+
+def colours(open_tab):
+    return {colour for count, colour in land(open_tab).getcolors(1 << 20) if count > 300}
+
+
+def differing(left, right):
+    """The share of pixels of which the colours differ, other than by a rounding."""
+    difference = np.asarray(land(left), int) - np.asarray(land(right), int)
+    return (abs(difference).max(axis=2) > 8).mean()
+
+
 def test_search_by_keyboard_goes_to_the_vehicle(tab, fleet):
     with tab() as open_tab:
         page = open_tab.page
@@ -101,6 +149,7 @@ def test_each_counter_is_a_filter(tab, fleet):
             ("Normal 3", 3, 0),
             ("Selected 0", 0, 0),
             ("Crashed 1", 0, 1),
+            ("Other 0", 0, 0),
             ("Stale 1", 1, 0),
             ("Live 3", 2, 1),
             ("alpha 4", 3, 1),
@@ -111,6 +160,21 @@ def test_each_counter_is_a_filter(tab, fleet):
             open_tab.wait_rows("crashed", f"rows.length == {crashed}")
             page.get_by_role("button", name="Show all").click()
             open_tab.wait_rows("vehicles", "rows.length == 3")
+
+
+def test_vehicles_selected_by_a_command_are_green_squares_with_a_counter(tab, fleet):
+    fleet.mark("1FLT0000000000001", status="SELECTED", status_before_selected="SPEEDING")
+    try:
+        with tab() as open_tab:
+            page = open_tab.page
+            open_tab.wait_rows("marked", "rows.length == 1")
+            page.get_by_role("button", name="Selected 1").click()
+            open_tab.wait_rows("vehicles", "rows.length == 0")
+            page.mouse.move(*open_tab.place("marked", 0))
+            page.locator(".ff-tip").get_by_text("Selected").wait_for()
+            page.locator(".ff-tip").get_by_text("Speeding").wait_for()
+    finally:
+        fleet.mark("1FLT0000000000001", status=None, status_before_selected=None)
 
 
 def test_dark_colours_come_without_a_reload_and_stay_and_fit_brings_the_fleet_back(tab, fleet):
@@ -172,6 +236,16 @@ def test_many_vehicles_are_hexagons_that_open_up(tab, fleet):
         page.mouse.click(*open_tab.place("hexagons", len(open_tab.rows("hexagons")) // 2))
         open_tab.wait_rows("vehicles", "rows.length > 20")
         open_tab.wait_rows("hexagons", "rows.length == 0", column="count")
+
+
+def test_a_vehicle_that_is_not_there_is_said_and_shown_as_soon_as_it_comes(tab, fleet):
+    with tab("dashboard?vin=ZLATE") as open_tab:
+        page = open_tab.page
+        page.get_by_text("No vehicle has the VIN ZLATE").wait_for()
+        fleet.drive(("ZLATE", 36.0, -97.0, NOW - 5))
+        page.locator(".ff-panel").get_by_role("heading", name="ZLATE").wait_for()
+        fleet.mark("ZLATE", status="CRASHED")
+        page.locator(".ff-panel").get_by_text("Crashed").wait_for()
 
 
 def test_a_page_says_that_its_server_is_away_and_comes_back_to_the_same_vehicle(tab, fleet):

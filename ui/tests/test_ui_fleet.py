@@ -5,9 +5,10 @@ import time
 
 import numpy as np
 import pytest
-from fleetflow_ui.fleet import CRASHED, NORMAL, OTHER, Fleet
+from fleetflow_ui.fleet import Fleet
 from fleetflow_ui.geo import View, around, centred, degrees, mercator
 from fleetflow_ui.snapshot import FleetReader
+from fleetflow_ui.status import CRASHED, NORMAL, OTHER
 from fleetflow_ui.trails import Trails
 from hypothesis import given
 from hypothesis import strategies as st

@@ -10,7 +10,6 @@ import pytest
 from bokeh.document import Document
 from bokeh.util.hex import hexbin
 from fleetflow_ui import shell
-from fleetflow_ui.fleet import CRASHED, SELECTED
 from fleetflow_ui.geo import View, mercator
 from fleetflow_ui.map.dots import MOST_DOTS, hexagons, scene, short
 from fleetflow_ui.map.filters import Choice
@@ -19,6 +18,7 @@ from fleetflow_ui.map.page import MapPage
 from fleetflow_ui.map.panel import motion
 from fleetflow_ui.map.trail import NO_LINE, READERS, joined
 from fleetflow_ui.settings import UiSettings
+from fleetflow_ui.status import CRASHED, SELECTED
 
 from fleetflow.builtin.jobs.options import places_of
 from fleetflow.jobs.model import Job, Spec

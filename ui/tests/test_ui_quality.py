@@ -134,6 +134,20 @@ def test_filters_select_and_are_remembered(context, filled):
     assert (again.wish.by, again.wish.span, len(again.samples.data["id"])) == ("source", "last hour", 3)
 
 
+def test_a_choice_that_fits_no_reject_is_said(context, filled):
+    page = open_page(context, source="beta", rule="latitude")
+    assert "0 rejects" in page.caption.text
+    assert "None is like what you chose" in page.caption.text
+
+
+def test_an_error_that_is_over_is_taken_away(context, filled):
+    page = open_page(context)
+    page._arrived(Quality(problem="it is locked"))
+    assert "it is locked" in page.notice.text
+    page._arrived(page.quality.__class__(total=1, by_rule={"latitude": 1}))
+    assert not page.notice.visible
+
+
 def test_requeue_asks_first_and_says_what_came_of_it(context, filled):
     acts = []
     page = open_page(context, acts)
@@ -171,6 +185,9 @@ def test_read_only_shows_no_way_to_requeue(context, filled):
 def test_no_rejects_and_a_store_of_a_newer_version_are_said_in_words(context, store):
     page = open_page(context)
     assert "No rejects" in page.empty.text
+    # a grid cannot be hidden itself: its style sheet says how it is displayed
+    assert not page.panel.visible
+    assert page.panel.stylesheets == []
     store.close()
     path = folder_of(context.configuration) / "quarantine.sqlite3"
     connection = sqlite3.connect(path)

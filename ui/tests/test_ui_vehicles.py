@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from bokeh.document import Document
 from fleetflow_ui import export, shell
+from fleetflow_ui.vehicle_card import card
 from fleetflow_ui.vehicle_rows import (
     ROWS,
     Choice,
@@ -21,7 +22,7 @@ from fleetflow_ui.vehicle_rows import (
     searched,
     spreadsheet,
 )
-from fleetflow_ui.vehicles_page import VehiclesPage, build, card
+from fleetflow_ui.vehicles_page import VehiclesPage, build
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -132,10 +133,10 @@ def test_fields_of_any_record_can_be_columns():
 
 
 def test_pages_show_a_hundred_rows_whatever_there_is(page):
-    assert page.source.data["vin"] == [f"V{number:04d}" for number in range(ROWS)]
+    assert page.rows.source.data["vin"] == [f"V{number:04d}" for number in range(ROWS)]
     assert "<b>1 to 100</b> of 250" in page.place.text
     page._turn_to(2)
-    assert len(page.source.data["vin"]) == 50
+    assert len(page.rows.source.data["vin"]) == 50
     assert (page.back.disabled, page.on.disabled) == (False, True)
     page._turn_to(99)
     assert "<b>201 to 250</b>" in page.place.text
@@ -143,11 +144,11 @@ def test_pages_show_a_hundred_rows_whatever_there_is(page):
 
 def test_search_condition_and_order_are_taken_together(page):
     page.where.value = "north"
-    assert page.source.data["vin"][0] == "V0240"
+    assert page.rows.source.data["vin"][0] == "V0240"
     page.search.value_input = "beta"
     page.turn.active = True
-    assert page.source.data["vin"] == ["V0248", "V0246", "V0244", "V0242", "V0240"]
-    assert page.table.columns[0].title == "VIN ▼"
+    assert page.rows.source.data["vin"] == ["V0248", "V0246", "V0244", "V0242", "V0240"]
+    assert page.rows.table.columns[0].title == "VIN ▼"
     assert page._frame.query == {"q": "beta", "where": "north", "desc": "1"}
 
 
@@ -155,10 +156,10 @@ def test_a_condition_that_cannot_be_asked_is_said_as_text(page):
     page.where.value = "south"
     assert "no such word" in page.notice.text
     assert HOSTILE not in page.notice.text
-    assert page.source.data["vin"] == []
+    assert page.rows.source.data["vin"] == []
     page.where.value = ""
     assert not page.notice.visible
-    assert len(page.source.data["vin"]) == ROWS
+    assert len(page.rows.source.data["vin"]) == ROWS
 
 
 def test_without_a_query_language_there_is_no_field_for_conditions(context):
@@ -168,20 +169,20 @@ def test_without_a_query_language_there_is_no_field_for_conditions(context):
 def test_values_change_at_once_and_rows_keep_their_places(page, fleet, vehicles):
     page.sort.value = "time"
     page.turn.active = True
-    first = list(page.source.data["vin"])
-    page.picked.key = first[3]
+    first = list(page.rows.source.data["vin"])
+    page.rows.picked.key = first[3]
     vehicles.changes.append(
         [record(249, time=1_800_000_000.0, status="CRASHED"), record(0, time=1_900_000_000.0)]
     )
     fleet.reader.look(vehicles)
     page.update()
-    assert page.source.data["vin"] == first
-    assert page.source.data["status"][0] == "CRASHED"
+    assert page.rows.source.data["vin"] == first
+    assert page.rows.source.data["status"][0] == "CRASHED"
     page._looked_at = float("-inf")
     page.update()
-    assert page.source.data["vin"][:2] == ["V0000", "V0249"]
+    assert page.rows.source.data["vin"][:2] == ["V0000", "V0249"]
     # the selected vehicle is another row now, and still the selected one
-    assert page.source.data["vin"][page.source.selected.indices[0]] == first[3]
+    assert page.rows.source.data["vin"][page.rows.source.selected.indices[0]] == first[3]
     assert first[3] in page.record.text
 
 
@@ -212,9 +213,9 @@ def test_any_field_can_be_a_column_and_order(page, fleet, vehicles):
     index = page._fields.index("note")
     page.columns.active = [0, index]
     page.sort.value = "note"
-    assert [column.field for column in page.table.columns] == ["vin", "note"]
-    assert page.source.data["note"][0] == HOSTILE
-    assert type(page.table.columns[1].formatter).__name__ == "StringFormatter"
+    assert [column.field for column in page.rows.table.columns] == ["vin", "note"]
+    assert page.rows.source.data["note"][0] == HOSTILE
+    assert type(page.rows.table.columns[1].formatter).__name__ == "StringFormatter"
     page.columns.active = []
     assert page.choice.columns[0] == "vin"
 
@@ -223,7 +224,7 @@ def test_an_address_leads_back_to_the_same_view(fleet):
     page = open_page(
         fleet, q="beta", sort="latitude", desc="1", page="2", columns="vin,latitude", vin="V0010"
     )
-    assert page.source.data["vin"][0] == "V0048"
+    assert page.rows.source.data["vin"][0] == "V0048"
     assert page.choice.columns == ("vin", "latitude")
     assert "V0010" in page.record.text
 

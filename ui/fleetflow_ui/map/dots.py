@@ -10,8 +10,9 @@ import numpy.typing as npt
 from bokeh.models import ColumnDataSource
 from bokeh.util.hex import axial_to_cartesian, cartesian_to_axial
 
-from fleetflow_ui.fleet import CRASHED, OTHER, SELECTED, Fleet
+from fleetflow_ui.fleet import Fleet
 from fleetflow_ui.geo import View
+from fleetflow_ui.status import CRASHED, OTHER, SELECTED
 
 MOST_DOTS = 2_500
 """More in view become hexagons; a full set of dots is about 42 kB, an update of all 32 kB."""

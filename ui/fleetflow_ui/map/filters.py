@@ -11,7 +11,8 @@ from bokeh.layouts import column
 from bokeh.models.layouts import Column
 from bokeh.models.widgets import CheckboxButtonGroup
 
-from fleetflow_ui.fleet import CRASHED, NORMAL, OTHER, SELECTED, Counts, Fleet
+from fleetflow_ui.fleet import Counts, Fleet
+from fleetflow_ui.status import CRASHED, NORMAL, OTHER, SELECTED
 
 STATUSES = (("Normal", NORMAL), ("Selected", SELECTED), ("Crashed", CRASHED), ("Other", OTHER))
 """In the order in which `static/widgets.css` gives them their shapes."""

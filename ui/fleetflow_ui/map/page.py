@@ -14,7 +14,7 @@ from bokeh.models.widgets import Button, Div
 
 from fleetflow_ui import shell, words
 from fleetflow_ui.context import Context
-from fleetflow_ui.fleet import NORMAL, Fleet
+from fleetflow_ui.fleet import Fleet
 from fleetflow_ui.geo import View, around, centred, degrees, mercator
 from fleetflow_ui.map import trail
 from fleetflow_ui.map.dots import hex_size_m, scene
@@ -22,8 +22,9 @@ from fleetflow_ui.map.figure import MapFigure
 from fleetflow_ui.map.filters import FilterBar
 from fleetflow_ui.map.ground import Ground
 from fleetflow_ui.map.notice import notice
-from fleetflow_ui.map.panel import Panel, badges, moving, remarks
+from fleetflow_ui.map.panel import Panel, moving
 from fleetflow_ui.map.search import Search
+from fleetflow_ui.status import NORMAL, badges, remarks
 
 SETTLE_MS = 120
 """How long the view must have been still before new dots are sent."""

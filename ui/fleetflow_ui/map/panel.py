@@ -16,19 +16,17 @@ from bokeh.models.widgets import Button, Div, Toggle
 from fleetflow.codes import Codes
 from fleetflow.config import Configuration
 from fleetflow.contracts.detector import Event
-from fleetflow.contracts.vehicles import Record
 from fleetflow.errors import FleetflowError
 from fleetflow.events.reader import Events
 from fleetflow_ui import words
-from fleetflow_ui.fleet import CRASHED, NORMAL, OTHER, SELECTED, Fleet
-from fleetflow_ui.fleet import status as fleet_status
+from fleetflow_ui.fleet import Fleet
+from fleetflow_ui.status import badges, remarks
 
 log = logging.getLogger(__name__)
 EVENTS_SHOWN = 5
 BOOKKEEPING = "event_marks"
 """Which event set which field last: for the job, not for people."""
 WINDS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
-TONES_OF_STATUS: dict[int, words.Tone] = {NORMAL: "", CRASHED: "bad", OTHER: "warn", SELECTED: "good"}
 TONES: dict[str, words.Tone] = {"critical": "bad", "warning": "warn", "info": ""}
 
 
@@ -129,34 +127,6 @@ class Panel:
 def listed(items: str) -> str:
     """Return list items, which are HTML already, as a list; a word when there are none."""
     return f"<ul>{items}</ul>" if items else '<p class="ff-soft">none</p>'
-
-
-def badges(record: Record) -> str:
-    """Return a vehicle's status as HTML, with the one that it had before it was selected."""
-    status = record.get("status") or "NORMAL"
-    before = record.get("status_before_selected")
-    shown = badge(status)
-    if before and fleet_status(status) == SELECTED:
-        # that somebody selected it must not hide that it has crashed
-        shown += f" {badge(before)}"
-    return shown
-
-
-def badge(status: Any) -> str:
-    """Return one status as HTML."""
-    tone = TONES_OF_STATUS[fleet_status(status)]
-    return words.badge(str(status).replace("_", " ").capitalize(), tone)
-
-
-def remarks(record: Record) -> list[str]:
-    """Return what detectors and people say of a vehicle beside its status, as plain text."""
-    said = [str(record[name]) for name in ("note", "maintenance") if record.get(name)]
-    if record.get("speeding") and "SPEEDING" not in str(record.get("status")).upper():
-        said.append("speeding")
-    areas = record.get("areas")
-    if isinstance(areas, list | tuple) and areas:
-        said.append(f"in {', '.join(map(str, areas))}")
-    return list(dict.fromkeys(said))
 
 
 def moving(fleet: Fleet, slot: int) -> str:
