@@ -159,6 +159,8 @@ def test_each_counter_is_a_filter(tab, fleet):
             open_tab.wait_rows("vehicles", f"rows.length == {dots}")
             open_tab.wait_rows("crashed", f"rows.length == {crashed}")
             page.get_by_role("button", name="Show all").click()
+            # what is chosen is forgotten before this is: a click that comes earlier would add to it
+            page.get_by_role("button", name="Show all").wait_for(state="hidden")
             open_tab.wait_rows("vehicles", "rows.length == 3")
 
 
@@ -201,7 +203,7 @@ def test_dark_colours_come_without_a_reload_and_stay_and_fit_brings_the_fleet_ba
 
 
 def test_two_tabs_select_and_filter_on_their_own(tab, fleet):
-    with tab() as first, tab("dashboard?vin=1FLT0000000000001") as second:
+    with tab() as first, tab("dashboard?at=38,-93,4&vin=1FLT0000000000001") as second:
         second.page.locator(".ff-panel").get_by_text("1FLT0000000000001").first.wait_for()
         first.wait_rows("vehicles", "rows.length == 3")
         first.page.get_by_role("button", name="Crashed 1").click()
@@ -245,7 +247,7 @@ def test_a_vehicle_that_is_not_there_is_said_and_shown_as_soon_as_it_comes(tab, 
         fleet.drive(("ZLATE", 36.0, -97.0, NOW - 5))
         page.locator(".ff-panel").get_by_role("heading", name="ZLATE").wait_for()
         fleet.mark("ZLATE", status="CRASHED")
-        page.locator(".ff-panel").get_by_text("Crashed").wait_for()
+        page.locator(".ff-panel").get_by_text("Crashed", exact=True).wait_for()
 
 
 def test_a_page_says_that_its_server_is_away_and_comes_back_to_the_same_vehicle(tab, fleet):
