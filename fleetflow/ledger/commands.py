@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from fleetflow.cli.output import print_json, print_table
+from fleetflow.cli.output import plain, print_json, print_table
 from fleetflow.config import Configuration
 from fleetflow.contracts.sink import Counts
 from fleetflow.errors import PluginError
@@ -89,7 +89,7 @@ def status_command(ctx: click.Context, as_json: bool) -> None:
         click.echo(f"vehicles: {'unknown' if vehicles is None else f'{vehicles:,}'}")
         for notice in state["notices"]:
             when = datetime.fromtimestamp(notice["time"], UTC).isoformat(timespec="seconds")
-            click.echo(f"{when} {notice['source']}: {notice['kind']}: {notice['message']}")
+            click.echo(plain(f"{when} {notice['source']}: {notice['kind']}: {notice['message']}"))
     if state["total"]["unaccounted"]:
         ctx.exit(1)
 

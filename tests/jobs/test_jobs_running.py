@@ -46,7 +46,17 @@ def test_a_second_job_on_one_ledger_is_refused(job, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"name": 5, "home": ""}', '{"name": "x", "home": "", "workers": "two"}']
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"name": "x"}',
+        '{"name": 5, "home": ""}',
+        '{"name": "x", "home": "", "workers": "two"}',
+        '{"name": "x", "home": "", "environment": {"A": 1}}',
+        '{"name": "x", "home": "", "policy": {"attempts": "many"}}',
+    ],
 )
 def test_a_job_file_that_was_edited_by_hand_is_an_error_with_a_hint(job, text):
     (job.folder / "job.json").write_text(text)

@@ -141,11 +141,13 @@ def rollback_command(
 
 
 def _tell(places: Places, job: str, outcome: Outcome, as_json: bool) -> None:
+    from fleetflow.cli.output import plain  # noqa: PLC0415
+
     print_findings([] if as_json else outcome.findings, as_json)
     more: dict[str, Any] = {}
     if outcome.rehearsal is not None:
         if not as_json:
-            click.echo(outcome.rehearsal["text"])
+            click.echo(plain(outcome.rehearsal["text"]))
         more["rehearsal"] = {k: v for k, v in outcome.rehearsal.items() if k != "text"} if as_json else ""
     if outcome.savepoint:
         more |= {"savepoint": outcome.savepoint, "downtime_ms": outcome.downtime_ms}

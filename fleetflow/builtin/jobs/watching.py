@@ -19,9 +19,10 @@ from fleetflow.config import Configuration
 @click.pass_obj
 def logs_command(configuration: Configuration, job: str, follow: bool, lines: int) -> None:
     """Print a job's log."""
+    from fleetflow.cli.output import plain  # noqa: PLC0415
     from fleetflow.jobs import control  # noqa: PLC0415
 
-    control.follow(places_of(configuration).job(job), lines, follow, click.echo)
+    control.follow(places_of(configuration).job(job), lines, follow, lambda line: click.echo(plain(line)))
 
 
 @click.command("cluster")

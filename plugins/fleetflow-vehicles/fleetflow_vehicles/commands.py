@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
+from fleetflow.cli.output import plain
 from fleetflow.config import Configuration
 from fleetflow.contracts.vehicles import Record
 from fleetflow.errors import FleetflowError
@@ -250,11 +251,15 @@ def _details(record: Record) -> Table:
 
     table = Table("field", "value", box=box.SIMPLE)
     for name, value in record.items():
-        table.add_row(Text(name), Text(_cell(name, value), overflow="fold"))
+        table.add_row(Text(plain(name)), Text(_cell(name, value), overflow="fold"))
     return table
 
 
 def _cell(name: str, value: object) -> str:
+    return plain(_text(name, value))
+
+
+def _text(name: str, value: object) -> str:
     if value is None:
         return ""
     if name in ("time", "received_at") and isinstance(value, int | float):

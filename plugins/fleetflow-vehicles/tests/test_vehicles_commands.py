@@ -93,6 +93,16 @@ def test_list_shows_a_table_with_times_and_fields_of_others(home: Path) -> None:
     assert "1 of 3 vehicles" in call(home, "list", "--limit", "1").stdout
 
 
+def test_a_vin_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    store = Store(tmp_path / "data" / "vehicles")
+    put(store, ping("EVIL\x1b[2J\x07"))
+    store.close()
+    for arguments in (("list",), ("get", "EVIL\x1b[2J\x07")):
+        shown = call(tmp_path, *arguments).stdout
+        assert r"EVIL\x1b[2J\x07" in shown
+        assert not set("\x1b\x07") & set(shown)
+
+
 def test_an_empty_map_is_told_in_words(tmp_path: Path) -> None:
     assert "there are no vehicles in" in call(tmp_path, "list").stdout
     assert call(tmp_path, "list", "--json").stdout == ""
