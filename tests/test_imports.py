@@ -53,3 +53,19 @@ def test_importing_fleetflow_does_no_work():
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == ""
+
+
+def test_decoders_are_made_once():
+    # two threads that begin to decode into one class at the same time crash msgspec 0.22
+    sources = [path for folder in ("fleetflow", "plugins", "ui") for path in (ROOT / folder).rglob("*.py")]
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sources
+        if "tests" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"decode", "convert"}
+        and any(keyword.arg == "type" for keyword in node.keywords)
+    ]
+    assert found == []

@@ -151,9 +151,13 @@ class _Sequenced(msgspec.Struct):
     sequence: int
 
 
+# made once, at import: two threads that begin to decode into one class at the same time crash msgspec
+_SEQUENCE = msgspec.json.Decoder(_Sequenced)
+
+
 def _sequence_of(raw: bytes) -> int | None:
     try:
-        return msgspec.json.decode(raw, type=_Sequenced).sequence
+        return _SEQUENCE.decode(raw).sequence
     except UNREADABLE:
         return None
 

@@ -101,13 +101,13 @@ def load(folder: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         return Manifest()
     try:
-        version = msgspec.json.decode(text, type=_Version).v
+        version = _VERSION.decode(text).v
         if version > LAYOUT:
             raise StoreError(
                 f"{path} has layout version {version}, this fleetflow-archive knows versions up to {LAYOUT}",
                 "use the fleetflow-archive that wrote it, or a newer one",
             )
-        return msgspec.json.decode(text, type=Manifest)
+        return _MANIFEST.decode(text)
     except msgspec.MsgspecError as error:
         raise StoreError(
             f"{path} cannot be read: {error}", f"move {folder} away to start with an empty archive"
@@ -136,3 +136,8 @@ def sync_folder(folder: Path) -> None:
 
 class _Version(msgspec.Struct):
     v: int
+
+
+# made once, at import: two threads that begin to decode into one class at the same time crash msgspec
+_VERSION = msgspec.json.Decoder(_Version)
+_MANIFEST = msgspec.json.Decoder(Manifest)
