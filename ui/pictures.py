@@ -11,6 +11,7 @@ Needs Playwright for Python and a Chromium; the picture of a page is named after
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import io
 import os
 import shutil
@@ -42,6 +43,9 @@ FLAGS = [
 ]
 DESK, PHONE = (1440, 900), (390, 844)
 PATIENCE_S = 120
+HISTORY_S = 3000
+"""What one of the sources has to tell when the job starts: trails, codes and events."""
+LIMIT_KMH = 106
 SPOILT = (
     "1FUJGLDR5CSBC1234,35.21,-97.44",
     "1FUJGLDR5CSBC1234,135.21,-97.44,{moment}",
@@ -76,9 +80,26 @@ class Run:
             "FLEETFLOW_BETA_URL": f"http://localhost:{beta}/pings",
             "FLEETFLOW_PLUGINS_DISABLED": off,
         }
-        common = ("--vehicles", str(vehicles // 2), "--acceleration", "4", "--interval", "2")
-        self._part("simulate", "alpha", "--dir", str(home / "data/alpha"), "--seed", "1", *common)
-        self._part("simulate", "beta", "--port", str(beta), "--seed", "2", *common)
+        if "speed" in {entry.name for entry in importlib.metadata.entry_points(group="fleetflow")}:
+            # simulated trucks keep to what the law allows
+            self.environment["FLEETFLOW_SPEED_LIMIT_KMH"] = str(LIMIT_KMH)
+        fleet = ("--vehicles", str(vehicles // 2), "--fault-rate", "0.6")
+        alpha = ("simulate", "alpha", "--dir", str(home / "data/alpha"), *fleet)
+        begin = str(int(time.time() - HISTORY_S))
+        self.call(
+            *alpha,
+            "--seed",
+            "1",
+            "--interval",
+            "10",
+            "--start",
+            begin,
+            "--pings-per-vehicle",
+            str(HISTORY_S // 10),
+            "--backfill",
+        )
+        self._part(*alpha, "--interval", "5")
+        self._part("simulate", "beta", "--port", str(beta), "--seed", "2", "--interval", "5", *fleet)
         self.call("submit", "--name", "trucks")
         self._part("ui", "--port", str(self.port))
 
@@ -124,7 +145,7 @@ class Run:
             found = [str(record["vin"]) for record in records]
             coded = [str(record["vin"]) for record in vehicles.records() if record.get("obd_codes")]
             told = {stored.event.vin for stored in events.list(limit=1000)}
-            chosen = next((vin for vin in coded if vin in told), (coded or found)[0])
+            chosen = next((vin for vin in coded if vin in told), [*coded, *told, *found][0])
             for vin, fields in zip((vin for vin in found[5::9] if vin != chosen), MARKS, strict=False):
                 vehicles.update(vin, fields)
             return chosen

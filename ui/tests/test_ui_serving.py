@@ -358,7 +358,7 @@ def test_sessions_that_end_leave_nothing(everything, served, request):
     async def visit(count):
         for number in range(count):
             token = generate_jwt_token(generate_session_id())
-            path = pages[min(number % 20, len(pages) - 1)].url
+            path = pages[min(number % 40, len(pages) - 1)].url
             address = HTTPRequest(f"ws://localhost:{site.port}/{path}/ws")
             connection = await websocket_connect(address, subprotocols=["bokeh", token])
             while b"ACK" not in (await connection.read_message()).encode():
