@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from pathlib import Path
@@ -13,6 +14,10 @@ from fleetflow import application
 from fleetflow.builtin.core import RecoverySettings, RunSettings
 from fleetflow.config import Configuration
 from fleetflow.plugins import Plugins
+
+log = logging.getLogger(__name__)
+ATTEMPTS = 3
+"""How often a job of several processes is started when one of them fails."""
 
 
 def environment_of(configuration: Configuration, flags: dict[str, dict[str, object]]) -> dict[str, str]:
@@ -47,26 +52,49 @@ def run_command(ctx: click.Context, workers: int | None, processes: int | None, 
         configuration.once = configuration.once or once
         _run_here(plugins, configuration, store, workers or settings.workers, recovery.snapshot_s)
         return
-    from fleetflow.cluster import Cluster  # noqa: PLC0415 - only several processes need it
-
     environment = environment_of(configuration, ctx.meta["fleetflow.flags"])
     root = ctx.find_root()
     if root.params.get("config"):
         environment["FLEETFLOW_CONFIG"] = str(root.params["config"])
     if once:
         environment["FLEETFLOW_ONCE"] = "1"
-    cluster = Cluster(
+    code = _run_cluster(
         workers or settings.workers, processes or settings.processes, store, recovery.snapshot_s, environment
     )
+    if code:
+        ctx.exit(code if code > 0 else 128 - code)
+
+
+def _run_cluster(
+    workers: int, processes: int, store: Path, snapshot_s: int, environment: dict[str, str]
+) -> int:
+    """Run the job in several processes; returns the exit code.
+
+    When one of them fails, all are started again from the last snapshot: now and then the connections
+    between Bytewax's processes break on a busy machine ("Send thread panic"), also while they end.
+    """
+    from fleetflow.cluster import Cluster  # noqa: PLC0415 - only several processes need it
+
+    running: list[Cluster] = []
+    stopped = False
 
     def stop(number: int, frame: FrameType | None) -> None:
-        cluster.stop()
+        nonlocal stopped
+        stopped = True
+        for cluster in running:
+            cluster.stop()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    code = cluster.wait()
-    if code:
-        ctx.exit(code if code > 0 else 128 - code)
+    code = 1
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            log.warning("a process ended with code %d: all are started again from the last snapshot", code)
+        running[:] = [Cluster(workers, processes, store, snapshot_s, environment)]
+        code = running[0].wait()
+        if code == 0 or stopped:
+            break
+    return code
 
 
 def _run_here(

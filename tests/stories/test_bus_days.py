@@ -92,14 +92,22 @@ class Job:
 
     def run(self, workers=1, processes=1, recovery=True):
         store = ["-r", "recovery", "-s", "1", "-b", "0"] if recovery else []
-        addresses = ";".join(cluster.free_addresses(processes))
-        running = [
-            self.start(
-                "-w", str(workers), *store, *(["-i", str(i), "-a", addresses] if processes > 1 else [])
-            )
-            for i in range(processes)
-        ]
-        assert [process.wait(120) for process in running] == [0] * processes
+        for _ in range(3):
+            addresses = ";".join(cluster.free_addresses(processes))
+            running = [
+                self.start(
+                    "-w", str(workers), *store, *(["-i", str(i), "-a", addresses] if processes > 1 else [])
+                )
+                for i in range(processes)
+            ]
+            codes = [process.wait(120) for process in running]
+            if codes == [0] * processes:
+                return
+            # connections between Bytewax's processes break now and then on a busy machine: as a user would,
+            # the job is run again, and goes on from its last snapshot
+            assert processes > 1, codes
+            assert recovery, codes
+        raise AssertionError(f"three runs ended with {codes}")
 
     def command(self, *arguments):
         done = subprocess.run(

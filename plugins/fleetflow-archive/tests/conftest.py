@@ -62,8 +62,15 @@ class Job:
         ]
 
     def run(self, workers=1, processes=1, **environment):
-        running = self.start(workers, processes, **environment)
-        assert [process.wait(100) for process in running] == [0] * processes
+        for _ in range(3):
+            running = self.start(workers, processes, **environment)
+            codes = [process.wait(100) for process in running]
+            if codes == [0] * processes:
+                return
+            # connections between Bytewax's processes break now and then on a busy machine: as a user would,
+            # the job is run again, and goes on from its last snapshot
+            assert processes > 1, codes
+        raise AssertionError(f"three runs ended with {codes}")
 
     def run_and_kill(self, until, workers=1, processes=1):
         """Run until a condition holds, then kill -9 one of the processes."""
