@@ -5,6 +5,7 @@ import json
 import pytest
 from maintenance_reference import Reference
 
+from fleetflow.testing.buses import as_alpha
 from fleetflow.testing.home import Home
 
 WINDOW_S = 15_000
@@ -120,6 +121,28 @@ def test_job_after_the_batch_adds_no_notice(calm, tmp_path):
     after = job.events()
     assert {key: after[key] for key in before} == before
     assert after.keys() == calm.events().keys() | {"notice:R1:NEVER"}
+
+
+def test_each_bus_of_real_days_is_told_its_notice_once(tmp_path, bus_days):
+    buses = {row.bus for row in bus_days}
+    seen = {row.bus for row in bus_days if row.place is not None}
+    affected = {bus for bus in seen if int(bus) % 2}
+    job = Home(tmp_path, on=["maintenance"])
+    (job.folder / "buses.csv").write_text(
+        "vin,year,make,model\n"
+        + "".join(
+            f"{bus},2012,{'Gillig' if int(bus) % 2 else 'New Flyer'},Low Floor\n" for bus in sorted(buses)
+        )
+    )
+    (job.folder / "data").mkdir(exist_ok=True)
+    (job.folder / "data/notices.csv").write_text("G7,2012,gillig,low floor,check the ramp\n")
+    job.command("maintenance", "import", "buses.csv")
+    job.write(as_alpha(bus_days, by_day=False))
+    job.once("-w", "2")
+    told = [(event["kind"], event["data"]["number"], event["vin"]) for event in job.events().values()]
+    assert len(affected) > 50
+    assert sorted(told) == sorted(("maintenance", "G7", bus) for bus in affected)
+    assert job.account()["read"] == len(bus_days)
 
 
 def test_batch_refuses_bad_rows_before_it_does_anything(tmp_path):
