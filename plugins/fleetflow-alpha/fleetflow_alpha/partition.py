@@ -86,7 +86,7 @@ class AlphaPartition:
         """Return 0 when there is more, else the time until the directory was looked at again."""
         if self._pending or self._scanner.has_hints(self._number):
             return 0.0
-        wait = min(self._settings.poll_s, max(self._scanner.due_in_s(), 0.0) + 0.02)
+        wait = max(self._scanner.due_in_s(), 0.0) + 0.02
         if self._timers:
             wait = min(wait, self._timers[0][0] - time.monotonic())
         return max(wait, 0.0)
