@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import importlib.metadata
+import logging
 import os
 from pathlib import Path
 
@@ -20,6 +21,14 @@ found = {entry.name for entry in importlib.metadata.entry_points(group="fleetflo
 os.environ.setdefault("FLEETFLOW_PLUGINS_DISABLED", " ".join(sorted(OPTIONAL & found)))
 
 DAYS = Path(__file__).parent.parent / "shared/data/capmetro"
+
+
+@pytest.fixture(autouse=True)
+def root_level():
+    """What a test configures of logging ends with it."""
+    level = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(level)
 
 
 @pytest.fixture(scope="session")
