@@ -11,7 +11,7 @@ from bokeh.document import Document
 from fleetflow_ui import shell
 from fleetflow_ui.actions import Outcome, act, may_change
 from fleetflow_ui.jobs import cards, commands, graph, views
-from fleetflow_ui.jobs.reader import JobsReader, Meter, State, holder_of
+from fleetflow_ui.jobs.reader import JobsReader, Meter, State
 from fleetflow_ui.jobs.views import Certificate, JobDetail, JobView, SourceView
 from fleetflow_ui.jobs_page import JobsPage, build
 from fleetflow_ui.settings import UiSettings
@@ -22,6 +22,7 @@ from fleetflow.errors import FleetflowError
 from fleetflow.jobs.model import Job, Spec, write_json
 from fleetflow.ledger.store import LedgerStore
 from fleetflow.quarantine.store import QuarantineStore
+from fleetflow.recovery import holder_of
 
 HOSTILE = "<script>alert(1)</script>"
 DESCRIPTION = {
@@ -233,13 +234,13 @@ def test_numbers_on_edges_are_short(number, text):
 
 def test_who_holds_a_recovery_store_is_told_without_touching_its_lock(tmp_path):
     lock = tmp_path / ".lock"
-    assert holder_of(lock) is None
+    assert holder_of(lock.parent) is None
     lock.write_text(str(os.getpid()))
-    assert holder_of(lock) is None
+    assert holder_of(lock.parent) is None
     with lock.open("r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        assert holder_of(lock) == os.getpid()
-    assert holder_of(lock) is None
+        assert holder_of(lock.parent) == os.getpid()
+    assert holder_of(lock.parent) is None
 
 
 def test_buttons_follow_the_state_of_the_job(job, context):

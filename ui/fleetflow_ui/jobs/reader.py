@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from fleetflow.builtin.core import RecoverySettings, RunSettings
@@ -17,6 +16,7 @@ from fleetflow.contracts.sink import Counts
 from fleetflow.errors import FleetflowError
 from fleetflow.jobs.exports import savepoints_in
 from fleetflow.jobs.model import jobs_in
+from fleetflow.recovery import holder_of
 from fleetflow.savepoints import store
 from fleetflow_ui.context import Context
 from fleetflow_ui.jobs.views import (
@@ -175,7 +175,7 @@ class JobsReader:
         folder = configuration.path(recovery.dir)
         if not (folder / store.FILE).is_file():
             return None
-        holder = holder_of(folder / ".lock")
+        holder = holder_of(folder)
         at, size = snapshot_of(folder)
         reached = store.progress_of(folder)
         run = configuration.table("run", RunSettings)
@@ -216,21 +216,3 @@ class JobsReader:
                 log.warning("the flow of `fleetflow run` cannot be described: %s", error.message)
                 self._description = {}
         return self._description
-
-
-def holder_of(lock: Path) -> int | None:
-    """Return the process that holds a recovery store (0: it cannot be named), None when nobody does.
-
-    Read from the kernel's list (proc(5), /proc/locks): to try the lock would take it for a moment, and a
-    job that starts in this moment would be refused.
-    """
-    try:
-        inode = lock.stat().st_ino
-        for line in Path("/proc/locks").read_text("ascii").splitlines():
-            words = line.split()
-            if len(words) > 5 and words[1] == "FLOCK" and words[5].rpartition(":")[2] == str(inode):
-                text = lock.read_text("ascii", "replace").strip()
-                return int(text) if text.isdigit() else 0
-    except OSError:
-        return None
-    return None
