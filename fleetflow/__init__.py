@@ -12,7 +12,10 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     if name != "flow":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from fleetflow import application, errors  # noqa: PLC0415 - importing fleetflow does no work
+    from fleetflow import memory  # noqa: PLC0415 - importing fleetflow does no work
+
+    memory.load_quickly()
+    from fleetflow import application, errors  # noqa: PLC0415 - loaded quickly
 
     try:
         return application.bare_flow()

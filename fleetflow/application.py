@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -54,7 +53,7 @@ def prepare(active: Plugins, configuration: Configuration, store: Path | None) -
     from fleetflow.builtin.ledger import LedgerSettings  # noqa: PLC0415 - keeps other commands quick
     from fleetflow.dataflow.stop import StopFlag  # noqa: PLC0415
     from fleetflow.dataflow.wiring import build  # noqa: PLC0415
-    from fleetflow.memory import keep_freed_blocks  # noqa: PLC0415
+    from fleetflow.memory import keep_freed_blocks, keep_loaded  # noqa: PLC0415
     from fleetflow.recovery import StoreLock, ensure_store  # noqa: PLC0415
 
     keep_freed_blocks()
@@ -67,8 +66,7 @@ def prepare(active: Plugins, configuration: Configuration, store: Path | None) -
             ledger = configuration.path(configuration.table("ledger", LedgerSettings).dir)
             StoreLock(ledger, "ledger", "ledger").acquire()
     stop.set_on_signals()
-    # what was loaded up to here stays: the collector need not look at it again and again
-    gc.freeze()
+    keep_loaded()
     return flow
 
 

@@ -47,8 +47,9 @@ class FleetflowGroup(click.Group):
         return sorted(self._everything(ctx))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return a command by its name."""
-        return self._everything(ctx).get(cmd_name)
+        """Return a command by its name; the core's without asking the plugins for theirs."""
+        core = {str(command.name): command for command in CORE}
+        return core.get(cmd_name) or self._everything(ctx).get(cmd_name)
 
 
 def _loaded(ctx: click.Context) -> tuple[Plugins, Any]:

@@ -24,6 +24,7 @@ from tornado.web import OutputTransform, RequestHandler
 from fleetflow.config import Configuration
 from fleetflow.contracts.page import Page
 from fleetflow.errors import ConfigurationError, FleetflowError
+from fleetflow.memory import keep_loaded
 from fleetflow.plugins import Plugins
 from fleetflow_ui import basemap, export
 from fleetflow_ui.auth import LOGIN, LOGOUT, Gate, Provider
@@ -269,6 +270,7 @@ def serve(
         server = listen(context, host, port, basemap.routes())
         shown = f"[{host}]" if ":" in host else host
         say(f"dashboard: http://{shown}:{server.port}/dashboard")
+        keep_loaded()
         server.run_until_shutdown()
     finally:
         context.reader.stop()

@@ -25,9 +25,10 @@ def fleetflow_settings() -> Mapping[str, type[BaseModel]]:
 @hookimpl
 def fleetflow_sources(configuration: Configuration) -> Sequence[Source]:
     """Return the source `beta`, or nothing when no URL is configured."""
-    from fleetflow_beta.settings import BetaSettings  # noqa: PLC0415 - requests is slow to import
-    from fleetflow_beta.source import BetaSource  # noqa: PLC0415
+    from fleetflow_beta.settings import BetaSettings  # noqa: PLC0415 - the command line imports this module
 
     if not configuration.table("beta", BetaSettings).url:
         return []
+    from fleetflow_beta.source import BetaSource  # noqa: PLC0415 - requests is slow to import
+
     return [BetaSource.from_configuration(configuration)]
