@@ -8,6 +8,7 @@ per line, or sees bytes that are not UTF-8, the few lines concerned are judged o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,6 @@ class CsvDecoder:
     def __init__(self, fields: Sequence[Field]) -> None:
         self._fields = [field for field in fields if field.csv]
         self._columns = {field.name: field.dtype for field in fields}
-        self._defaults = {field.name: field.default for field in fields}
         # lists and text are read as text; a field of the key's kind is allowed to be empty (a rule judges it)
         self._table = {
             field.name: pl.String if field.dtype in (pl.String, pl.List(pl.String)) else field.dtype
@@ -44,6 +44,15 @@ class CsvDecoder:
             field.name for field in self._fields if field.required and self._table[field.name] == pl.String
         ]
         self._required = sum(field.required for field in self._fields)
+        self._absent = {
+            field.name: _constant(
+                field.name, [] if field.default is None and _is_list(field) else field.default, field.dtype
+            )
+            for field in fields
+        }
+        self._empty = {
+            field.name: _constant(field.name, [], field.dtype) for field in fields if _is_list(field)
+        }
 
     def decode(self, payloads: Sequence[Payload]) -> Decoded:
         """Turn payloads into pings and rejects, one record per line."""
@@ -73,6 +82,9 @@ class CsvDecoder:
         """Return one row per line; a row that cannot be used has null in a number column."""
         if not data:
             return pl.DataFrame(schema=self._table)
+        table = self._parse_strictly(data)
+        if table is not None and table.height == len(lines):
+            return table
         try:
             table = self._parse(data)
         except pl.exceptions.ComputeError:
@@ -91,6 +103,28 @@ class CsvDecoder:
             return table
         return pl.concat([self._parse(bytes(clean[start:end])).head(1) for start, end in lines.bounds()])
 
+    def _parse_strictly(self, data: bytes) -> pl.DataFrame | None:
+        """Return the rows of lines that all are as the first one says, None when one is not.
+
+        A quarter quicker than `_parse`, which looks for columns that are not there and is ready for what is
+        no number; and giving up at the first strange line costs little.
+        """
+        columns = data[: data.find(b"\n") + 1].count(b",") + 1
+        if not self._required <= columns <= len(self._table):
+            return None
+        try:
+            return pl.read_csv(
+                data,
+                has_header=False,
+                schema=dict(islice(self._table.items(), columns)),
+                quote_char=None,
+                extra_columns="raise",
+                missing_columns="raise",
+                raise_if_empty=False,
+            )
+        except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):
+            return None
+
     def _parse(self, data: bytes) -> pl.DataFrame:
         return pl.read_csv(
             data,
@@ -104,26 +138,20 @@ class CsvDecoder:
         )
 
     def _conform(self, table: pl.DataFrame) -> pl.DataFrame:
-        columns: list[pl.Series] = []
+        columns: list[pl.Series | pl.Expr] = []
         for name, dtype in self._columns.items():
+            # a column that no line has is its default in each row, which Polars need not write out
             if name not in table.columns:
-                columns.append(self._absent(name, len(table)))
+                columns.append(self._absent[name])
                 continue
             column = table[name]
             if dtype == pl.List(pl.String):
-                column = _words(column)
+                columns.append(self._empty[name] if column.null_count() == len(column) else _words(column))
             elif name in self._texts and column.null_count():
-                column = column.fill_null("")
-            columns.append(column)
-        return pl.DataFrame(columns)
-
-    def _absent(self, name: str, height: int) -> pl.Series:
-        """Return the column of a field that CSV lines do not carry: its default."""
-        dtype = self._columns[name]
-        default = self._defaults[name]
-        if default is None and dtype == pl.List(pl.String):
-            default = []
-        return pl.Series(name, [default], dtype).new_from_index(0, height)
+                columns.append(column.fill_null(""))
+            else:
+                columns.append(column)
+        return table.select(columns)
 
     def _reject(self, place: Place, payload: Payload) -> Reject:
         raw = place.raw.rstrip(b"\r\n")
@@ -195,10 +223,16 @@ class _Locator:
         return [place for place, _ in self._lines.at(lines)]
 
 
+def _is_list(field: Field) -> bool:
+    return field.dtype == pl.List(pl.String)
+
+
+def _constant(name: str, value: object, dtype: pl.DataType) -> pl.Expr:
+    return pl.lit(pl.Series(name, [value], dtype)).first().alias(name)
+
+
 def _words(texts: pl.Series) -> pl.Series:
-    """Split texts at spaces; most pings have none, and splitting costs more than reading the line."""
-    if texts.null_count() == len(texts):
-        return pl.Series(texts.name, [[]], pl.List(pl.String)).new_from_index(0, len(texts))
+    """Split texts at spaces."""
     words = texts.str.strip_chars().str.split(" ")
     if texts.str.contains("  ", literal=True).any():
         words = words.list.eval(pl.element().filter(pl.element() != ""))

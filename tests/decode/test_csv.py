@@ -104,6 +104,22 @@ def test_every_line_becomes_one_ping_or_one_reject_and_is_found_again(lines):
         assert row["latitude"] == pytest.approx(float(fields[1]), nan_ok=True)
 
 
+odd_lines = st.sampled_from(
+    ["A,1,2,3", "A,1,2,3,P0171", "A,1,2,3,", "A,1,2,3,P0171,more", "A,1,2", "A,1,x,3", "A,1,,3", "", ",1,2,3"]
+)
+
+
+@given(st.lists(odd_lines, min_size=1), st.lists(odd_lines))
+def test_a_line_is_read_alike_whatever_lines_stand_beside_it(lines, beside):
+    def rows(decoded):
+        return decoded.pings.drop("sequence").rows(), [reject.place.raw for reject in decoded.rejects]
+
+    alone = [rows(decode(f"{line}\n")) for line in [*lines, *beside]]
+    pings, raws = rows(decode("".join(f"{line}\n" for line in [*lines, *beside])))
+    assert pings == [row for found, _ in alone for row in found]
+    assert raws == [raw for _, found in alone for raw in found]
+
+
 def test_fields_that_lines_do_not_carry_have_their_defaults():
     schema = FieldsSchema(
         "ping",
