@@ -43,7 +43,8 @@ class ShardBatch:
     1970); at most one row per VIN once conflated, which a recorder's are not. `counts` holds per source the
     records read, and those already superseded by a newer ping of the same vehicle on the way here.
     For every source: `read == superseded + pings of that source + rejects of that source`. `locate` tells the
-    place of some rows of `pings`, on the way to a judge only.
+    place of some rows of `pings`, on the way to a judge only. `backlog` says that more was waiting to be
+    read, so that newer pings of the same vehicles are about to come.
     """
 
     pings: pl.DataFrame
@@ -53,6 +54,7 @@ class ShardBatch:
     events: tuple[Event, ...] = ()
     counts: Mapping[str, Counts] | None = None
     locate: Callable[[Sequence[int]], Sequence[Place]] | None = None
+    backlog: bool = False
 
 
 class SinkShard(Protocol):

@@ -14,6 +14,10 @@ services) the position decides, then the source, then the JSON text of the other
 map, so that the result does not depend on the order of arrival."""
 
 
+BACKLOG_S = 0.5
+"""How long a ping waits for a newer one while there are more to be read: it is old news anyway."""
+
+
 def newest(pings: pl.DataFrame) -> pl.DataFrame:
     """Return the newest row per VIN, in no particular order. Associative and idempotent."""
     if pings.height < 2:
@@ -70,12 +74,14 @@ class Conflator:
     """Gathers the batches of one shard and decides when to hand them on.
 
     Waiting saves writes: while a backlog is read, each vehicle is written once per wait instead of once
-    per batch. The wait is `least_s`, or longer when so many vehicles are due that writing them would
-    take most of the time: `write_s` (seconds per row) times the rows of all `shards`, times `share`.
+    per batch. The wait is `least_s`; `BACKLOG_S` as long as there is a backlog; or longer when so many
+    vehicles are due that writing them would take most of the time: `write_s` (seconds per row) times the
+    rows of all `shards`, times `share`.
     """
 
     def __init__(self, shards: int, least_s: float, write_s: float = 8e-6, share: float = 3.0) -> None:
         self._least_s = least_s
+        self._backlog = False
         self._per_row_s = write_s * shards * share
         self._pending: list[ShardBatch] = []
         self._rows = 0
@@ -87,6 +93,7 @@ class Conflator:
         if self._since is None:
             self._since = now
         self._pending.append(batch)
+        self._backlog = batch.backlog
         self._rows += batch.pings.height
         if self._rows > self._compact_rows:
             merged = merge(self._pending)
@@ -98,7 +105,8 @@ class Conflator:
         """Return when (monotonic seconds) what was gathered is due, None when there is nothing."""
         if self._since is None:
             return None
-        return self._since + max(self._least_s, self._rows * self._per_row_s)
+        least_s = max(self._least_s, BACKLOG_S) if self._backlog else self._least_s
+        return self._since + max(least_s, self._rows * self._per_row_s)
 
     def take(self) -> ShardBatch | None:
         """Return everything gathered, as one batch, and start anew."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from fleetflow.contracts.payload import Payload
 from fleetflow.contracts.source import Emission, Source, SourcePartition
 from fleetflow.dataflow.stop import StopFlag
 
@@ -22,6 +24,7 @@ class Reading(FixedPartitionedSource[Emission, Any]):
         self._batch_bytes = batch_bytes
         self._stop = stop
         self._once = once
+        self._workers = threading.local()
 
     def list_parts(self) -> list[str]:
         """Return the partitions' names."""
@@ -30,12 +33,55 @@ class Reading(FixedPartitionedSource[Emission, Any]):
     def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> _Partition:
         """Open a partition where the last snapshot left it."""
         partition = self._source.open(for_part, resume_state)
-        return _Partition(partition, self._batch_bytes, self._stop, self._once)
+        # a worker opens and reads its partitions in its own thread
+        turns = self._workers.__dict__.setdefault("turns", Turns(self._batch_bytes))
+        return _Partition(for_part, partition, turns, self._batch_bytes, self._stop, self._once)
+
+
+class Turns:
+    """Whose turn it is among the partitions of one worker, while they have more than fits into a batch.
+
+    Bytewax asks all partitions before anything travels on. With a backlog each would hand out a full batch,
+    and all of them would lie in memory at once; so a full batch ends the round, and who gave one waits until
+    the others had their turn. Does not hold up small batches.
+    """
+
+    def __init__(self, batch_bytes: int) -> None:
+        self._full = max(1, batch_bytes // 2)
+        self._asked: set[str] = set()
+        self._served: set[str] = set()
+        self._over = False
+
+    def may(self, partition: str) -> bool:
+        """Whether a partition that Bytewax asks may be read now; asked a second time, a new round begins."""
+        if partition in self._asked:
+            if not self._over:
+                self._served.clear()
+            self._asked.clear()
+            self._over = False
+        self._asked.add(partition)
+        return not self._over and partition not in self._served
+
+    def took(self, partition: str, size: int) -> None:
+        """Tell how many bytes were read."""
+        if size >= self._full:
+            self._served.add(partition)
+            self._over = True
 
 
 class _Partition(StatefulSourcePartition[Emission, Any]):
-    def __init__(self, partition: SourcePartition, batch_bytes: int, stop: StopFlag, once: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        partition: SourcePartition,
+        turns: Turns,
+        batch_bytes: int,
+        stop: StopFlag,
+        once: bool,
+    ) -> None:
+        self._name = name
         self._partition = partition
+        self._turns = turns
         self._batch_bytes = batch_bytes
         self._stop = stop
         self._once = once
@@ -44,7 +90,11 @@ class _Partition(StatefulSourcePartition[Emission, Any]):
     def next_batch(self) -> list[Emission]:
         if self._stop.is_set():
             raise StopIteration
+        if not self._turns.may(self._name):
+            self._awake = None
+            return []
         batch = list(self._partition.poll(self._batch_bytes))
+        self._turns.took(self._name, sum(len(item.data) for item in batch if isinstance(item, Payload)))
         if not batch and self._once and self._partition.caught_up():
             raise StopIteration
         # an answer with something in it is followed by another question at once

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -36,6 +36,7 @@ class Shaped:
     spans: tuple[Span, ...]
     notices: tuple[Notice, ...]
     received_at: float
+    backlog: bool = False
 
 
 def decode(schema: PingSchema, emissions: Sequence[Emission]) -> Iterable[Shaped]:
@@ -51,7 +52,9 @@ def decode(schema: PingSchema, emissions: Sequence[Emission]) -> Iterable[Shaped
             Span(p.source, p.partition, p.resource, p.start, p.end, records, p.digest)
             for p, records in zip(part, decoded.records, strict=True)
         )
-        yield Shaped(part[0].source, decoded, spans, notices, min(p.received_at for p in part))
+        # a source that hands out so much at once has more
+        backlog = sum(len(p.data) for p in part) > DECODE_BYTES // 2
+        yield Shaped(part[0].source, decoded, spans, notices, min(p.received_at for p in part), backlog)
         notices = ()
 
 
@@ -104,7 +107,7 @@ class Validator:
             shaped.decoded.records,
             lambda rows: shaped.decoded.locate(good.gather(list(rows)).to_list()),
         )
-        return Shaped(shaped.source, decoded, shaped.spans, shaped.notices, shaped.received_at)
+        return replace(shaped, decoded=decoded)
 
 
 class Splitter:
@@ -153,6 +156,7 @@ class Splitter:
                     notices=shaped.notices if at_home else (),
                     counts={shaped.source: Counts(read=part.height + len(rejects) + lost, superseded=lost)},
                     locate=Lookup(decoded.locate, rows[ROW]) if self._places else None,
+                    backlog=shaped.backlog,
                 ),
             )
 

@@ -103,3 +103,12 @@ def test_few_vehicles_wait_little_and_many_wait_longer():
     assert conflator.due_at() > 100.5
     assert conflator.take().pings.height == 5001
     assert conflator.take() is None
+
+
+def test_pings_wait_longer_while_more_are_to_be_read():
+    conflator = Conflator(shards=8, least_s=0.05)
+    row = ("A", 1.0, 2.0, 3.0, 4, "alpha", 5.0)
+    conflator.add(ShardBatch(frame([row]), counts={}, backlog=True), now=100.0)
+    assert conflator.due_at() == 100.5
+    conflator.add(ShardBatch(frame([row]), counts={}), now=100.1)
+    assert conflator.due_at() == 100.05
