@@ -28,9 +28,12 @@ def right_answer(given: Input) -> pl.DataFrame:
     import duckdb  # noqa: PLC0415 - only needed once per input
 
     source = given.clean if given.bad_lines else given.directory / "*.csv"
+    columns = "'vin': 'VARCHAR', 'latitude': 'DOUBLE', 'longitude': 'DOUBLE', 'time': 'DOUBLE'"
+    if given.shape.codes:
+        columns += ", 'obd_codes': 'VARCHAR'"
     query = f"""
         SELECT vin, latitude, longitude, time FROM read_csv('{source}', header = false, auto_detect = false,
-            columns = {{'vin': 'VARCHAR', 'latitude': 'DOUBLE', 'longitude': 'DOUBLE', 'time': 'DOUBLE'}})
+            columns = {{{columns}}})
         QUALIFY row_number() OVER (PARTITION BY vin ORDER BY time DESC) = 1
     """
     with duckdb.connect() as connection:

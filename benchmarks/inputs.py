@@ -1,8 +1,9 @@
 """What the contestants read: directories of CSV files, made from a seed and kept for the next run.
 
 The generator is the benchmarks' own: it must not change with what it measures, and makes ten million
-lines in seconds. Lines are `vin,latitude,longitude,time`, as docs/reference/formats.md describes alpha.
-Within a vehicle times rise strictly, so that every engine must find the same latest record.
+lines in seconds. Lines are `vin,latitude,longitude,time`, as docs/reference/formats.md describes alpha, with
+engine codes as a fifth column if asked for. Vehicles drive (see `movement`). Within a vehicle times rise
+strictly, so that every engine must find the same latest record.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-FORMAT = 3
+from benchmarks.movement import Drivers
+
+FORMAT = 4
 """Raised when the generator changes, so that what an older one made is not used."""
 
 EPOCH = 1_750_000_000.0
@@ -46,7 +49,8 @@ class Shape:
     `order` is `vehicle` (each vehicle's lines are together, in one file; a file may hold several
     vehicles) or `time` (all vehicles report in turn, in an order that changes, and line i goes to file
     i modulo `files`: every vehicle is in every file, so that little can be conflated). `bad` is the
-    share of lines that are added and are not valid.
+    share of lines that are added and are not valid. With `codes` each line has a fifth column: engine codes,
+    empty in nearly all of them.
     """
 
     pings: int
@@ -55,12 +59,14 @@ class Shape:
     order: str = "vehicle"
     bad: float = 0.0
     seed: int = 1
+    codes: bool = False
 
     @property
     def name(self) -> str:
         """A name for a folder."""
         bad = f"-bad{self.bad:g}" if self.bad else ""
-        return f"{self.order}-{self.pings}p-{self.vehicles}v-{self.files}f{bad}-{self.seed}"
+        codes = "-codes" if self.codes else ""
+        return f"{self.order}-{self.pings}p-{self.vehicles}v-{self.files}f{bad}{codes}-{self.seed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +143,7 @@ def warm(directory: Path) -> None:
 def _by_vehicle(given: Input) -> int:
     shape = given.shape
     rng = np.random.default_rng(shape.seed)
+    drivers = Drivers.of(shape.vehicles, shape.seed)
     share = np.full(shape.vehicles, shape.pings // shape.vehicles)
     share[: shape.pings % shape.vehicles] += 1
     per_file = -(-shape.vehicles // shape.files)
@@ -147,7 +154,7 @@ def _by_vehicle(given: Input) -> int:
         counts = share[numbers]
         starts = np.repeat(np.cumsum(counts) - counts, counts)
         ticks = np.arange(counts.sum()) - starts
-        block = _block(rng, np.repeat(numbers, counts), ticks)
+        block = _block(rng, drivers, np.repeat(numbers, counts), ticks, shape.codes)
         lengths = [int(counts[k : k + per_file].sum()) for k in range(0, len(numbers), per_file)]
         row = 0
         for index, length in enumerate(lengths):
@@ -160,6 +167,7 @@ def _by_vehicle(given: Input) -> int:
 def _by_time(given: Input) -> int:
     shape = given.shape
     rng = np.random.default_rng(shape.seed)
+    drivers = Drivers.of(shape.vehicles, shape.seed)
     bad_lines = 0
     files = [given.directory / f"feed-{number}.csv" for number in range(shape.files)]
     ticks = -(-shape.pings // shape.vehicles)
@@ -169,7 +177,7 @@ def _by_time(given: Input) -> int:
         orders = [rng.permutation(shape.vehicles) for _ in range(first, min(first + at_once, ticks))]
         numbers = np.concatenate(orders)[: shape.pings - done]
         tick = np.repeat(np.arange(first, first + len(orders)), shape.vehicles)[: len(numbers)]
-        block = _block(rng, numbers, tick)
+        block = _block(rng, drivers, numbers, tick, shape.codes)
         line = done + np.arange(len(numbers))
         for index, file in enumerate(files):
             bad_lines += _write(given, file, block.filter(pl.Series(line % shape.files == index)), rng)
@@ -177,19 +185,32 @@ def _by_time(given: Input) -> int:
     return bad_lines
 
 
-def _block(rng: np.random.Generator, numbers: np.ndarray, ticks: np.ndarray) -> pl.DataFrame:
-    latitude = 25 + (numbers * 7919 % 23_000) / 1000 + rng.random(len(numbers)) * 0.5
-    longitude = -120 + (numbers * 104_729 % 50_000) / 1000 + rng.random(len(numbers)) * 0.5
+def _block(
+    rng: np.random.Generator, drivers: Drivers, numbers: np.ndarray, ticks: np.ndarray, codes: bool
+) -> pl.DataFrame:
     # less than a step of noise: times of one vehicle rise strictly
-    time = EPOCH + ticks * STEP_S + rng.random(len(numbers)) * (STEP_S - 1)
-    return pl.DataFrame(
+    elapsed_s = np.round(ticks * STEP_S + rng.random(len(numbers)) * (STEP_S - 1), 3)
+    latitude, longitude = drivers.at(numbers, elapsed_s)
+    block = pl.DataFrame(
         {
             "vin": pl.Series(numbers).cast(pl.String).str.zfill(14),
             "latitude": np.round(latitude, 7),
             "longitude": np.round(longitude, 7),
-            "time": np.round(time, 3),
+            "time": np.round(EPOCH + elapsed_s, 3),
         }
     ).with_columns(vin="5FL" + pl.col("vin"))
+    return block.with_columns(obd_codes=_codes(numbers, ticks)) if codes else block
+
+
+def _codes(numbers: np.ndarray, ticks: np.ndarray) -> pl.Series:
+    """Return engine codes: a twentieth of the vehicles has faults that come and go, some crash, once."""
+    fault = (numbers % 20 == 3) & (ticks // 100 % 5 == 2)
+    worse = fault & (numbers % 40 == 3)
+    crash = (numbers % 200 == 11) & (ticks >= 600) & (ticks < 610)
+    kind = fault * 1 + worse * 1 + crash * 3
+    return pl.Series(kind).replace_strict(
+        [0, 1, 2, 3], [None, "P0171", "P0171 P0300", "B0001"], return_dtype=pl.String
+    )
 
 
 def _write(given: Input, file: Path, rows: pl.DataFrame, rng: np.random.Generator) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -63,6 +64,27 @@ class Fleetflow(Contestant):
             )
 
 
+class Watched(Fleetflow):
+    """fleetflow with detectors: a run in which one of `kinds` of events did not come is a failure.
+
+    `events` has what the last run's store held, per kind.
+    """
+
+    def __init__(self, kinds: Sequence[str], **settings: object) -> None:
+        """`settings` are TABLE_KEY=value."""
+        super().__init__(**settings)
+        self._kinds = kinds
+        self.events: dict[str, int] = {}
+
+    def account(self, given: Input, folder: Path) -> None:
+        """Raise WrongAnswer unless the ledger is right and events of all kinds were stored."""
+        super().account(given, folder)
+        self.events = events(folder)
+        missing = [kind for kind in self._kinds if not self.events.get(kind)]
+        if missing:
+            raise WrongAnswer(f"there was no event {', '.join(missing)}, only {self.events}")
+
+
 def environment(folder: Path, alpha: Path | str = "", beta: str = "", **settings: object) -> dict[str, str]:
     """Return the environment of a job whose home is `folder`; `settings` are TABLE_KEY=value."""
     installed = {entry.name for entry in importlib.metadata.entry_points(group="fleetflow")}
@@ -93,3 +115,12 @@ def counts(folder: Path) -> tuple[int, int, int, int]:
         sum(count.superseded for count in by_source),
         sum(count.quarantined for count in by_source),
     )
+
+
+def events(folder: Path) -> dict[str, int]:
+    """Return how many events of each kind are stored."""
+    file = folder / "data" / "events" / "events.sqlite3"
+    if not file.is_file():
+        return {}
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        return dict(connection.execute("select kind, count(*) from events group by kind order by kind"))

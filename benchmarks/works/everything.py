@@ -1,12 +1,12 @@
-"""Work e: with bad lines, so that validation, quarantine and ledger all have something to do."""
+"""Work e: validation, quarantine, ledger and all detectors have something to do."""
 
 from __future__ import annotations
 
 import importlib.metadata
 from dataclasses import replace
 
-from benchmarks import inputs
-from benchmarks.contestants.ours import OPTIONAL, Fleetflow
+from benchmarks import inputs, surroundings
+from benchmarks.contestants.ours import OPTIONAL, Fleetflow, Watched
 from benchmarks.results import Aim, Outcome
 from benchmarks.trials import Trial, compete
 from benchmarks.works.backfill import BY_VEHICLE, BY_VEHICLE_LONG
@@ -16,17 +16,22 @@ BAD = 0.01
 
 
 def measure(context: Context) -> Outcome:
-    """Measure work e beside work a."""
-    clean = BY_VEHICLE_LONG if context.long else BY_VEHICLE
+    """Measure work e: beside work a, on the same pings with a column of engine codes."""
+    clean = replace(BY_VEHICLE_LONG if context.long else BY_VEHICLE, codes=True)
     bad = replace(clean, bad=BAD)
     installed = {entry.name for entry in importlib.metadata.entry_points(group="fleetflow")}
     detectors = sorted((OPTIONAL - {"archive"}) & installed)
     archive = sorted(OPTIONAL & installed)
+    around = surroundings.make(clean, context.work / "inputs" / f"around-{clean.name}")
+    settings = {key: value for name in detectors for key, value in around.get(name, {}).items()}
+    kinds = [kind for name in detectors for kind in surroundings.KINDS[name]]
+    watching = Watched(kinds, plugins_disabled=" ".join({"archive"} & installed), **settings)
+    archiving = Watched(kinds, plugins_disabled="", **settings)
     runs = [
         (clean, "clean", Fleetflow()),
         (bad, f"{BAD:.0%} bad lines", Fleetflow()),
-        (bad, "and all detectors", Fleetflow(plugins_disabled=" ".join({"archive"} & installed))),
-        (bad, "and the archive", Fleetflow(plugins_disabled="")),
+        (bad, "and all detectors", watching),
+        (bad, "and the archive", archiving),
     ]
     trials = []
     for shape, name, contestant in runs:
@@ -39,17 +44,38 @@ def measure(context: Context) -> Outcome:
         "e",
         "Everything on",
         f"{clean.pings:,} pings in {clean.files:,} files, then with {BAD:.0%} bad lines, each of which the "
-        f"quarantine must hold, then with all detectors ({', '.join(detectors) or 'none is installed'}), "
+        f"quarantine must hold, then with all detectors ({', '.join(detectors) or 'none is installed'}; "
+        f"{surroundings.AREAS:,} areas), each of which must make events, "
         f"then with {'the archive of all pings' if archive else 'no archive'} too",
         trials,
-        aims=[_at_least_half(trials[0], trial) for trial in trials[1:]],
+        aims=[
+            *(_at_least_half(trials[0], trial) for trial in trials[1:]),
+            *(
+                _events(trial, contestant.events)
+                for trial, (_, _, contestant) in zip(trials, runs, strict=True)
+                if isinstance(contestant, Watched)
+            ),
+        ],
     )
 
 
 def _at_least_half(base: Trial, trial: Trial) -> Aim:
     ratio = trial.rate / base.rate if base.runs and trial.runs else None
     return Aim(
-        f"{trial.name.removeprefix('fleetflow, ')}: at least half of the clean backfill",
+        f"{_what(trial)}: at least half of the clean backfill",
         "not measured" if ratio is None else f"{ratio:.2f}",
         None if ratio is None else ratio >= 0.5,
     )
+
+
+def _events(trial: Trial, events: dict[str, int]) -> Aim:
+    listed = ", ".join(f"{kind} {count:,}" for kind, count in events.items())
+    return Aim(
+        f"{_what(trial)}: every detector makes events",
+        f"{sum(events.values()):,} events ({listed or 'none'})",
+        bool(trial.runs),
+    )
+
+
+def _what(trial: Trial) -> str:
+    return trial.name.removeprefix("fleetflow, ")
