@@ -15,6 +15,8 @@ EARTH_RADIUS_M = 6_371_008.8
 """The mean radius of the earth, (2a + b) / 3 of the ellipsoid GRS 80: H. Moritz, Geodetic Reference System
 1980, Journal of Geodesy 74 (2000)."""
 RADIANS = np.pi / 180
+SMALL = 1e-3
+"""Below this angle (6 km on the earth) three terms of a series are all that a float can hold of a sine."""
 
 
 def on_sphere(latitude: Floats, longitude: Floats) -> Floats:
@@ -69,16 +71,50 @@ def legs(
 
 
 def _squared(phi: Floats, cos_phi: Floats, to_phi: Floats, cos_to_phi: Floats, turn: Floats) -> Floats:
-    across = np.sin((to_phi - phi) / 2)
-    along = np.sin(turn / 2)
-    squared: Floats = 4 * (across * across + cos_phi * cos_to_phi * along * along)
-    return squared
+    across = _sine((to_phi - phi) / 2)
+    across *= across
+    along = _sine(turn / 2)
+    along *= along
+    along *= cos_phi
+    along *= cos_to_phi
+    along += across
+    along *= 4
+    return along
+
+
+def _sine(angle: Floats) -> Floats:
+    """Return sines; of small angles, as legs mostly are, in a tenth of the time."""
+    square = angle * angle
+    # x - x^3/3! + x^5/5!, what follows is less than 1e-20 of it
+    sine = square * (1 / 120)
+    sine -= 1 / 6
+    sine *= square
+    sine += 1
+    sine *= angle
+    # not `square > …`: of what is not a number the sine is not a number either way
+    if not square.max(initial=0) < SMALL * SMALL:
+        large = np.flatnonzero(square >= SMALL * SMALL)
+        sine[large] = np.sin(angle[large])
+    return sine
 
 
 def metres(squared: Floats) -> Floats:
     """Return great-circle distances from squared chords."""
-    distance: Floats = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(np.sqrt(squared) / 2, 1))
-    return distance
+    square = squared / 4
+    # the series of the arcsine, as above; of half a chord
+    arc = square * (15 / 336)
+    arc += 3 / 40
+    arc *= square
+    arc += 1 / 6
+    arc *= square
+    arc += 1
+    half = np.sqrt(square)
+    arc *= half
+    if not square.max(initial=0) < SMALL * SMALL:
+        large = np.flatnonzero(square >= SMALL * SMALL)
+        arc[large] = np.arcsin(np.minimum(half[large], 1))
+    arc *= 2 * EARTH_RADIUS_M
+    return arc
 
 
 def millimetres(squared: Floats) -> Integers:
@@ -86,6 +122,8 @@ def millimetres(squared: Floats) -> Integers:
 
     Whole numbers add up to the same sum in whatever order: totals do not depend on how pings were batched.
     """
-    whole = np.rint(metres(squared) * 1000)
+    whole = metres(squared)
+    whole *= 1000
+    np.rint(whole, out=whole)
     whole[np.isnan(whole)] = 0
     return whole.astype(np.int64)

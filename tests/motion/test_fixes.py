@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,17 @@ def test_usable_pings_come_vehicle_by_vehicle_in_order_of_arrival(batches, sorte
         assert found == expected
         assert list(found) == list(expected), "vehicles in order of appearance"
         assert fixes.first.tolist() == groups(fixes.group)[0].tolist()
+
+
+def test_several_that_look_at_one_batch_share_its_arrays_but_not_their_numbers():
+    one = frame([("A", 1.0, 2.0, 3.0), ("B", 1.0, 2.0, 4.0)])
+    first, second = (fixes_of(one, Numbering(vins)) for vins in ([], ["B"]))
+    assert first.time is second.time
+    assert (first.vehicles.tolist(), second.vehicles.tolist()) == ([0, 1], [1, 0])
+    with pytest.raises(ValueError, match="read-only"):
+        first.time[0] = 0
+    assert fixes_of(frame([("A", 1.0, 2.0, 5.0)]), Numbering()).time.tolist() == [5000]
+    assert fixes_of(one, Numbering()).time.tolist() == [3000, 4000]
 
 
 @given(st.lists(pings, min_size=1, max_size=4))

@@ -65,3 +65,21 @@ def test_legs_lead_from_the_position_before_within_each_vehicle(tracks):
 def test_millimetres_are_whole_and_nothing_is_known_of_what_is_no_number():
     chord = haversine(np.array([0.0, np.nan]), np.array([0.0, 0.0]), np.array([1.0, 1.0]), np.zeros(2))
     assert millimetres(chord).tolist() == [111195080, 0]
+
+
+@given(st.lists(st.floats(0, 4) | st.floats(0, 1e-6), min_size=1, max_size=9))
+def test_short_and_long_distances_follow_the_same_formula(squared):
+    expected = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(np.sqrt(squared) / 2, 1))
+    assert np.allclose(metres(np.array(squared)), expected, rtol=1e-14, atol=1e-9)
+
+
+@given(
+    st.lists(st.tuples(st.floats(-89, 89), st.floats(-170, 170), st.floats(-2, 2) | st.floats(-1e-3, 1e-3)))
+)
+def test_steps_small_and_large_are_as_long_as_sines_say(steps):
+    latitude, longitude, step = np.array(steps).reshape(-1, 3).T
+    phi, to_phi = np.radians(latitude), np.radians(latitude + step / 2)
+    turn = np.radians((longitude + step) - longitude)
+    sines = np.sin((to_phi - phi) / 2) ** 2 + np.cos(phi) * np.cos(to_phi) * np.sin(turn / 2) ** 2
+    found = haversine(latitude, longitude, latitude + step / 2, longitude + step)
+    assert np.allclose(found, 4 * sines, rtol=1e-9, atol=1e-28)
