@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+import weakref
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,26 +25,17 @@ class Numbering:
         self._numbers = {vin: number for number, vin in enumerate(vins)}
         self.vins = list(self._numbers)
 
-    def of(self, vins: pl.Series) -> tuple[Integers, Integers]:
-        """Return the numbers of the distinct VINs in order of appearance, and for each row which it has.
-
-        VINs not seen before get a number.
-        """
-        unique = vins.unique(maintain_order=True)
+    def of(self, vins: Sequence[str]) -> Integers:
+        """Return the numbers of VINs. Those not seen before get one."""
         numbers, names = self._numbers, self.vins
         found = []
-        for vin in unique.to_list():
+        for vin in vins:
             number = numbers.get(vin)
             if number is None:
                 number = numbers[vin] = len(names)
                 names.append(vin)
             found.append(number)
-        which = np.arange(len(found))
-        if len(found) < len(vins):
-            table = pl.DataFrame({"vin": unique, "which": which})
-            joined = vins.to_frame("vin").join(table, on="vin", how="left", maintain_order="left")
-            which = joined["which"].to_numpy()
-        return np.array(found, np.int64), which
+        return np.array(found, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +61,73 @@ def fixes_of(pings: pl.DataFrame, numbering: Numbering) -> Fixes | None:
 
     Unusable is what no validation rule lets through unless it is turned off: a ping without a VIN, a time
     before 1970, after 2248 or not a number, a position that is none on earth. Cheapest where the pings of a
-    vehicle stand together.
+    vehicle stand together, and for those who are handed the same batch one after the other: they share the
+    arrays, which therefore cannot be written to.
     """
+    grouped = _latest.grouped(pings)
+    if grouped is None:
+        return None
+    vehicles = numbering.of(grouped.vins)
+    return Fixes(
+        grouped.row,
+        grouped.time,
+        grouped.latitude,
+        grouped.longitude,
+        vehicles,
+        grouped.first,
+        grouped.group,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Grouped:
+    """Fixes before their vehicles have numbers: `vins` has each vehicle once, in order of appearance."""
+
+    row: Integers
+    time: Integers
+    latitude: Floats
+    longitude: Floats
+    vins: Sequence[str]
+    first: Integers
+    group: Integers
+
+    def __post_init__(self) -> None:
+        for array in (self.row, self.time, self.latitude, self.longitude, self.first, self.group):
+            array.flags.writeable = False
+
+
+class _Latest(threading.local):
+    """The batch that each thread grouped last, while somebody still holds it."""
+
+    def __init__(self) -> None:
+        self._pings: weakref.ref[pl.DataFrame] | None = None
+        self._grouped: _Grouped | None = None
+
+    def grouped(self, pings: pl.DataFrame) -> _Grouped | None:
+        if self._pings is None or self._pings() is not pings:
+            self._grouped = _group(pings)
+            self._pings = weakref.ref(pings, self._forget)
+        return self._grouped
+
+    def _forget(self, pings: weakref.ref[pl.DataFrame]) -> None:
+        if self._pings is pings:
+            self._pings = self._grouped = None
+
+
+_latest = _Latest()
+"""Grouping is a function of the batch alone, so that it does not matter who asks, when, or how often."""
+
+
+def _group(pings: pl.DataFrame) -> _Grouped | None:
     vins = pings["vin"]
-    time = pings["time"].to_numpy() * 1000
-    latitude, longitude = pings["latitude"].to_numpy(), pings["longitude"].to_numpy()
-    row = np.arange(len(vins))
     if not len(vins):
         return None
+    time = pings["time"].to_numpy() * 1000
+    np.rint(time, out=time)
+    latitude, longitude = pings["latitude"].to_numpy(), pings["longitude"].to_numpy()
+    row = np.arange(len(vins))
     # the least and the greatest tell it for all of them: of what is not a number they are not a number
-    bounds = ((np.rint(time), 0, TIME_MASK), (latitude, -90, 90), (longitude, -180, 180))
+    bounds = ((time, 0, TIME_MASK), (latitude, -90, 90), (longitude, -180, 180))
     if vins.null_count() or not all(c.min() >= low and c.max() <= high for c, low, high in bounds):
         usable = vins.is_not_null().to_numpy()
         for column, low, high in bounds:
@@ -86,19 +136,30 @@ def fixes_of(pings: pl.DataFrame, numbering: Numbering) -> Fixes | None:
         if not len(row):
             return None
         vins, time, latitude, longitude = vins.gather(row), time[row], latitude[row], longitude[row]
-    time_ms = np.rint(time).astype(np.int64)
+    time_ms = time.astype(np.int64)
     runs = vins.rle().struct.unnest()
     size = runs["len"].to_numpy().astype(np.int64)
-    vehicles, which = numbering.of(runs["value"])
-    if len(vehicles) < len(which):
+    names, which = _distinct(runs["value"])
+    if len(names) < len(which):
         which = np.repeat(which, size)
         # numpy sorts 16 bits in time that grows with the rows alone
-        order = np.argsort(which.astype(np.uint16) if len(vehicles) <= 1 << 16 else which, kind="stable")
+        order = np.argsort(which.astype(np.uint16) if len(names) <= 1 << 16 else which, kind="stable")
         row, time_ms, latitude, longitude = row[order], time_ms[order], latitude[order], longitude[order]
         size = np.bincount(which)
     first = np.cumsum(size) - size
-    group = np.repeat(np.arange(len(vehicles)), size)
-    return Fixes(row, time_ms, latitude, longitude, vehicles, first, group)
+    group = np.repeat(np.arange(len(names)), size)
+    return _Grouped(row, time_ms, latitude, longitude, names, first, group)
+
+
+def _distinct(vins: pl.Series) -> tuple[Sequence[str], Integers]:
+    """Return the distinct VINs in order of appearance, and for each row which of them it is."""
+    names = dict.fromkeys(vins.to_list())
+    if len(names) == len(vins):
+        return list(names), np.arange(len(vins))
+    unique = pl.Series(list(names), dtype=pl.String)
+    table = pl.DataFrame({"vin": unique, "which": np.arange(len(unique))})
+    joined = vins.to_frame("vin").join(table, on="vin", how="left", maintain_order="left")
+    return list(names), joined["which"].to_numpy()
 
 
 def later_ones(fixes: Fixes, newest: Integers, never: int) -> tuple[Fixes | None, Integers]:
