@@ -96,8 +96,11 @@ class SpeedShard:
         before, newest = newest_before(fixes, stored, NEVER)
         self._newest[vehicles] = newest
         final = self._final(newest)
-        good = slots_of(fixes.time, self._slide_ms) > self._final(before)
         moved = final > self._final(stored)
+        if moved.all() and (fixes.time > before).all():
+            # the common case: what is later than all before it is not too late
+            return self._parted(vehicles, final, *self._with_pending(fixes, vehicles, group, None))
+        good = slots_of(fixes.time, self._slide_ms) > self._final(before)
         if not moved.all():
             wait = good & ~moved[group]
             counts = np.bincount(group[wait], minlength=len(vehicles))
@@ -107,8 +110,19 @@ class SpeedShard:
             good &= moved[group]
             vehicles, final = vehicles[moved], final[moved]
             group = (np.cumsum(moved) - 1)[group]
-        group, time, latitude, longitude = self._with_pending(fixes, vehicles, group, good)
-        closed = slots_of(time, self._slide_ms) <= final[group]
+        return self._parted(vehicles, final, *self._with_pending(fixes, vehicles, group, good))
+
+    def _parted(
+        self,
+        vehicles: Integers,
+        final: Integers,
+        group: Integers,
+        time: Integers,
+        latitude: Floats,
+        longitude: Floats,
+    ) -> tuple[Integers, Integers, Floats, Floats]:
+        """Return the fixes up to the end of the final slot of their vehicle; the others are pending."""
+        closed = time <= (final * self._slide_ms)[group]
         kept = ~closed
         counts = np.bincount(group[kept], minlength=len(vehicles))
         self._pending.replace(vehicles, counts, time[kept], latitude[kept], longitude[kept])
@@ -119,20 +133,26 @@ class SpeedShard:
         return (newest - self._lateness_ms) // self._slide_ms
 
     def _with_pending(
-        self, fixes: Fixes, vehicles: Integers, group: Integers, good: Booleans
+        self, fixes: Fixes, vehicles: Integers, group: Integers, good: Booleans | None
     ) -> tuple[Integers, Integers, Floats, Floats]:
-        """Return the good fixes and the pending ones of `vehicles`, by vehicle and time, each once."""
+        """Return the good fixes (None: all are) and the pending ones, by vehicle and time, each once."""
         pending = self._pending
-        held, came = pending.size[vehicles], np.bincount(group[good], minlength=len(vehicles))
+        if good is None:
+            came, new_time = sizes(fixes.first, len(group)), fixes.time
+            new_latitude, new_longitude = fixes.latitude, fixes.longitude
+        else:
+            came, new_time = np.bincount(group[good], minlength=len(vehicles)), fixes.time[good]
+            new_latitude, new_longitude = fixes.latitude[good], fixes.longitude[good]
+        held = pending.size[vehicles]
         start = np.cumsum(held + came) - held - came
         old, new = spread(start, held), spread(start + held, came)
         rows = pending.rows(vehicles)
         group = np.repeat(np.arange(len(vehicles)), held + came)
         time = np.empty(len(group), np.int64)
         latitude, longitude = np.empty(len(group)), np.empty(len(group))
-        time[old], time[new] = pending.time[rows], fixes.time[good]
-        latitude[old], latitude[new] = pending.latitude[rows], fixes.latitude[good]
-        longitude[old], longitude[new] = pending.longitude[rows], fixes.longitude[good]
+        time[old], time[new] = pending.time[rows], new_time
+        latitude[old], latitude[new] = pending.latitude[rows], new_latitude
+        longitude[old], longitude[new] = pending.longitude[rows], new_longitude
         key = (group << TIME_BITS) | time
         if (key[1:] > key[:-1]).all():
             return group, time, latitude, longitude

@@ -67,13 +67,16 @@ class Odometer:
         total += (self.distance_mm[each] - total[first] + mm[first])[group]
         slot = slots_of(time, self._slide_ms)
         key = (group << TIME_BITS) | slot
-        opens, _ = groups(key)
+        begins = np.empty(len(key), np.bool_)
+        begins[:1] = True
+        np.not_equal(key[1:], key[:-1], out=begins[1:])
+        opens = np.flatnonzero(begins)
         windows = self._windows(vehicles[opens], slot[opens], key[opens], opens, time, total)
         newest = ends(first, len(key))
         self.latitude[each], self.longitude[each] = latitude[newest], longitude[newest]
         self.distance_mm[each], self.last_slot[each] = total[newest], slot[newest]
         # no window reaches further back than so many slots; of two that share a place the later one stays
-        of, _ = groups(group[opens])
+        of = np.searchsorted(opens, first)
         count = np.minimum(sizes(of, len(opens)), self._slots)
         recent = spread(ends(of, len(opens)) + 1 - count, count)
         place = windows.slot[recent] % self._slots
