@@ -7,8 +7,9 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fleetflow import sqlite
 from fleetflow.contracts.detector import Event
@@ -16,6 +17,9 @@ from fleetflow.events.form import to_json
 
 FILE = "events.sqlite3"
 LAYOUT = 1
+CACHE_KIB = 16_384
+WAL_PAGES = 4096
+"""Pages in the write-ahead log before they are moved into the database: 16 MB. Moving waits for the disk."""
 REMEMBERED = 10
 """Ids of deleted events are remembered for this many times as many events as are kept."""
 SCRIPT = """
@@ -31,10 +35,10 @@ create table notifiers (name text primary key, row integer not null, updated_at 
 """
 INSERT = (
     "insert into events (id, vin, time, kind, severity, message, data, ping, changes, only_if, stored_at)"
-    " select :id, :vin, :time, :kind, :severity, :message, :data, :ping, :changes, :only_if, :stored_at"
-    " where not exists (select 1 from events where id = :id)"
-    " and not exists (select 1 from past where id = :id)"
+    " select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11"
+    " where not exists (select 1 from events where id = ?1)"
 )
+UNLESS_PAST = " and not exists (select 1 from past where id = ?1)"
 
 ADD_CONDITIONS = "alter table events add column only_if text not null default '{}'"
 """Not a layout of its own: versions from before it read and write a store that has the column."""
@@ -58,6 +62,9 @@ class EventsStore:
         self._keep = keep
         self._log = folder / f"{FILE}-wal"
         self._connection = sqlite.connect(folder / FILE, LAYOUT, SCRIPT)
+        # ids are spread all over their index: in a flood the same pages change again and again
+        self._connection.execute(f"pragma cache_size = -{CACHE_KIB}")
+        self._connection.execute(f"pragma wal_autocheckpoint = {WAL_PAGES}")
         with sqlite.transaction(self._connection):
             if not has_conditions(self._connection):
                 self._connection.execute(ADD_CONDITIONS)
@@ -68,23 +75,25 @@ class EventsStore:
         """Keep the events whose ids are new, in one transaction; returns how many they were."""
         now = time.time()
         rows = [
-            {
-                "id": event.id,
-                "vin": event.vin,
-                "time": event.time,
-                "kind": event.kind,
-                "severity": event.severity,
-                "message": event.message,
-                "data": to_json(dict(event.data)).decode(),
-                "ping": to_json(dict(event.ping)).decode(),
-                "changes": to_json(dict(event.update)).decode(),
-                "only_if": to_json(dict(event.only_if)).decode(),
-                "stored_at": now,
-            }
+            (
+                event.id,
+                event.vin,
+                event.time,
+                event.kind,
+                event.severity,
+                event.message,
+                _text(event.data),
+                _text(event.ping),
+                _text(event.update),
+                _text(event.only_if),
+                now,
+            )
             for event in events
         ]
         with self._lock, sqlite.transaction(self._connection):
-            added = self._connection.executemany(INSERT, rows).rowcount
+            (forgotten,) = self._connection.execute("select exists (select 1 from past)").fetchone()
+            statement = INSERT + UNLESS_PAST if forgotten else INSERT
+            added = self._connection.executemany(statement, rows).rowcount
             if added:
                 self._forget()
                 self._unsynced = True
@@ -107,6 +116,8 @@ class EventsStore:
     def _forget(self) -> None:
         (last,) = self._connection.execute("select max(row) from events").fetchone()
         oldest = last - self._keep
+        if oldest <= 0:
+            return
         self._connection.execute(
             "insert or ignore into past select id, row from events where row <= ?", [oldest]
         )
@@ -138,3 +149,8 @@ class EventsStore:
         """Let go of the file."""
         with self._lock:
             self._connection.close()
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    """Return an object as JSON; many events have some that are empty."""
+    return to_json(value if isinstance(value, dict) else dict(value)).decode() if value else "{}"
