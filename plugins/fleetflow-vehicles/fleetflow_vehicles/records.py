@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -31,6 +32,11 @@ BASE = ("vin", "latitude", "longitude", "time", "sequence")
 """Fields that every ping schema has."""
 MARKS = "event_marks"
 """Per field that an event has set: `[time, id]` of the newest such event."""
+
+FEW = 32
+"""Up to so many pings are prepared one by one."""
+PLAIN = frozenset({pl.String(), pl.Int64(), pl.Float64(), pl.Boolean(), pl.List(pl.String())})
+"""Types of columns that have one text whichever way they are written."""
 
 OLDEST = -math.inf
 FIRST = -(2**63)
@@ -124,9 +130,42 @@ def prepare(pings: pl.DataFrame, schema_version: int | None) -> Prepared:
     Numbers that JSON cannot hold (nan, infinities) become null; such a time is older than any other.
     """
     columns = tuple(name for name in pings.columns if name not in EXTRA)
+    if pings["vin"].null_count():
+        raise StoreError(
+            "a ping without a VIN came to the vehicles map, which is keyed by it",
+            'turn the validation rule on again: take "vin" out of [validation] disabled',
+        )
+    ordered = pings.select(*columns, "source", "received_at")
+    if ordered.height <= FEW and set(ordered.dtypes) <= PLAIN:
+        prepared = _few(ordered, columns, schema_version)
+    else:
+        prepared = _many(ordered, columns, schema_version)
+    return prepared if len(set(prepared.vins)) == len(prepared.vins) else _newest(prepared)
+
+
+def _few(pings: pl.DataFrame, columns: tuple[str, ...], schema_version: int | None) -> Prepared:
+    """Prepare a handful of pings as Python objects: a query takes longer, and wakes several threads."""
+    rows = sorted(pings.rows(named=True), key=itemgetter("vin"))
+    # orjson writes null for what JSON cannot hold
+    texts = [orjson.dumps({**row, "schema_version": schema_version}).decode() for row in rows]
+    times = [row["time"] for row in rows]
+    return Prepared(
+        columns,
+        [row["vin"] for row in rows],
+        texts,
+        [time if time is not None and math.isfinite(time) else OLDEST for time in times],
+        [FIRST if row["sequence"] is None else row["sequence"] for row in rows],
+        [row["source"] or "" for row in rows],
+    )
+
+
+def _many(pings: pl.DataFrame, columns: tuple[str, ...], schema_version: int | None) -> Prepared:
+    """Prepare many pings by columns."""
     numbers = [name for name, dtype in pings.schema.items() if dtype.is_float()]
-    fields = [pl.when(pl.col(name).is_finite()).then(name) if name in numbers else name for name in columns]
-    record = [*fields, "source", pl.when(pl.col("received_at").is_finite()).then("received_at")]
+    record = [
+        pl.when(pl.col(name).is_finite()).then(name) if name in numbers else pl.col(name)
+        for name in pings.columns
+    ]
     frame = (
         pings.lazy()
         .select(*record, pl.lit(schema_version, pl.Int64).alias("schema_version"))
@@ -136,12 +175,7 @@ def prepare(pings: pl.DataFrame, schema_version: int | None) -> Prepared:
         .with_columns(pl.struct(pl.all()).struct.json_encode().alias("text"))
         .collect()
     )
-    if frame["vin"].null_count():
-        raise StoreError(
-            "a ping without a VIN came to the vehicles map, which is keyed by it",
-            'turn the validation rule on again: take "vin" out of [validation] disabled',
-        )
-    prepared = Prepared(
+    return Prepared(
         columns,
         frame["vin"].to_list(),
         frame["text"].to_list(),
@@ -149,7 +183,6 @@ def prepare(pings: pl.DataFrame, schema_version: int | None) -> Prepared:
         frame["sequence"].fill_null(FIRST).to_list(),
         frame["source"].fill_null("").to_list(),
     )
-    return prepared if frame["vin"].n_unique() == frame.height else _newest(prepared)
 
 
 def _newest(pings: Prepared) -> Prepared:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import polars as pl
 import pytest
-from fleetflow_vehicles.records import prepare
+from fleetflow_vehicles.records import FEW, prepare
 from fleetflow_vehicles.sink import VehiclesSink
 from fleetflow_vehicles.store import Store
 from fleetflow_vehicles.vehicles import Vehicles
@@ -111,6 +111,28 @@ def test_texts_are_those_that_orjson_writes_and_numbers_come_back_exactly(
     expected = {name: one[name] for name in SCHEMA} | {"schema_version": 2}
     assert record == expected
     assert repr(record["latitude"]) == repr(number)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.text(min_size=1, max_size=8),
+    st.floats(),
+    st.none() | st.integers(-(2**63), 2**63 - 1),
+    st.lists(st.text(max_size=5), max_size=3),
+)
+def test_a_ping_is_prepared_alike_alone_and_among_many(
+    vin: str, number: float, sequence: int | None, codes: list[str]
+) -> None:
+    one = {**ping(vin, number, latitude=number, obd_codes=codes), "sequence": sequence}
+    others = [ping(f"another {place}") for place in range(FEW)]
+    alone, among = prepare(frame([one]), 2), prepare(frame([one, *others]), 2)
+    row = among.vins.index(vin)
+    assert (alone.vins, alone.texts) == ([vin], [among.texts[row]])
+    assert (alone.times, alone.sequences, alone.sources) == (
+        [among.times[row]],
+        [among.sequences[row]],
+        [among.sources[row]],
+    )
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
