@@ -29,6 +29,8 @@ def load(
     """
     # NumPy's linear algebra, which nothing here needs, would start threads that spin for a while
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # the allocator that Polars brings gives freed blocks back after half a second, only to ask for them again
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:10000")
     everything = plugins.load()
     models = everything.mapping("fleetflow_settings", "settings table")
     configuration = config.load(models, file, environment, flags)

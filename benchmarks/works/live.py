@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 import msgspec
 import polars as pl
@@ -16,6 +17,13 @@ RATE = 10_000.0
 VEHICLES = 1_000
 POLL_S = 0.002
 QUANTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "most": 1.0}
+
+
+class Load(NamedTuple):
+    """What the job took meanwhile."""
+
+    cpu_s: float
+    peak_bytes: int
 
 
 class _Seen(msgspec.Struct):
@@ -34,16 +42,16 @@ def measure(context: Context) -> Outcome:
     columns = ["source", "pings", *QUANTILES, "CPU (cores)", "peak (MiB)"]
     context.say(f"live, {seconds:.0f} s")
     try:
-        latencies, lost, tree = _run(context, feed)
+        latencies, lost, load = _run(context, feed)
     except Failed as failed:
         return Outcome("d", "Live", description, columns=columns, rows=[["failed", str(failed)]])
     rows, aims = [], []
     for source, prefix in (("alpha (files)", "5FA"), ("beta (web service)", "5FB")):
         mine = latencies.filter(pl.col("vin").str.starts_with(prefix))["latency"]
         found = {name: float(mine.quantile(at, "higher") or 0.0) for name, at in QUANTILES.items()}
-        load = f"{tree.cpu_s / seconds:.2f}", f"{tree.peak_bytes / 2**20:.0f}"
+        cost = f"{load.cpu_s / seconds:.2f}", f"{load.peak_bytes / 2**20:.0f}"
         rows.append(
-            [source, f"{len(mine):,}", *(f"{value * 1000:.0f} ms" for value in found.values()), *load]
+            [source, f"{len(mine):,}", *(f"{value * 1000:.0f} ms" for value in found.values()), *cost]
         )
         if prefix == "5FA":
             aims += [
@@ -54,7 +62,7 @@ def measure(context: Context) -> Outcome:
     return Outcome("d", "Live", description, columns=columns, rows=rows, aims=aims)
 
 
-def _run(context: Context, feed: Feed) -> tuple[pl.DataFrame, int, Tree]:
+def _run(context: Context, feed: Feed) -> tuple[pl.DataFrame, int, Load]:
     from fleetflow_vehicles.vehicles import Vehicles  # noqa: PLC0415 - needed here alone
 
     with context.folder() as folder, running(context, folder, feed) as live:
@@ -79,10 +87,10 @@ def _run(context: Context, feed: Feed) -> tuple[pl.DataFrame, int, Tree]:
                         if time.monotonic() - quiet_since > 5:
                             break
                     time.sleep(POLL_S)
-        tree._cpu = {0: tree.cpu_s - start_cpu_s}
+        load = Load(tree.cpu_s - start_cpu_s, tree.peak_bytes)
         sent = pl.read_csv(live.journal, has_header=False, new_columns=["vin", "time", "sent"])
     latencies = latency(sent, _parse(texts, before))
-    return latencies.filter(pl.col("latency").is_not_null()), latencies["latency"].null_count(), tree
+    return latencies.filter(pl.col("latency").is_not_null()), latencies["latency"].null_count(), load
 
 
 def _parse(texts: list[tuple[float, list[tuple[str, str]]]], before: list[tuple[str, str]]) -> pl.DataFrame:

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 LIST_AT_LEAST_EVERY_S = 10.0
 LIST_AFTER_CHANGE_S = 2.5
 """How long after a change of the directory its time may be too coarse to show another one (FAT: 2 s)."""
+BUSY = 5
+"""How many times `scan_share` looking may cost while all files change all the time."""
 LONG_AGO_S = 60.0
 """A directory changed so long ago, by this machine's clock, is not changing within its clock's last tick."""
 
@@ -48,8 +50,8 @@ class Shard:
         self.news: list[str] = []
         self.looked = False
 
-    def look(self, fd: int) -> None:
-        """Ask `stat` of every file, and keep what changed as hints."""
+    def look(self, fd: int) -> int:
+        """Ask `stat` of every file, and keep what changed as hints; returns how many did."""
         with self.scanning:
             with self.lock:
                 arrivals, self.arrivals = self.arrivals, []
@@ -82,6 +84,7 @@ class Shard:
                 del looks[name]
             self._keep(hints)
             self.looked = True
+            return len(hints)
 
     def _keep(self, hints: Hints) -> None:
         for name, hint in hints.items():
@@ -191,17 +194,22 @@ class Scanner:
     def _run(self, stop: threading.Event) -> None:
         while not stop.is_set():
             wall, cpu = time.monotonic(), time.thread_time()
+            changed = 0.0
             try:
-                self._look(list(self._shards))
+                changed = self._look(list(self._shards))
             # a thread that dies silently would look like a directory in which nothing happens
             except Exception:
                 log.exception("looking at %s failed, trying again", self.directory)
             wall, cpu = time.monotonic() - wall, time.thread_time() - cpu
-            pause = max(self._settings.poll_s, cpu / self._settings.scan_share - wall, wall)
+            # where much is found, looking is worth more
+            share = self._settings.scan_share * (1 + (BUSY - 1) * changed)
+            pause = max(self._settings.poll_s, cpu / share - wall, wall)
             self._due = time.monotonic() + pause
             stop.wait(pause)
 
-    def _look(self, numbers: list[int]) -> None:
+    def _look(self, numbers: list[int]) -> float:
+        """Look for the partitions `numbers`; returns the share of their files that had changed."""
+        files = changed = 0
         with self._lock:
             self._looks_begun += 1
             look = self._looks_begun
@@ -209,19 +217,21 @@ class Scanner:
             fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             self._tell(look, error.strerror or str(error))
-            return
+            return 0.0
         try:
             self._list(fd)
             for number in numbers:
                 shard = self._shards.get(number)
                 if shard is not None:
-                    shard.look(fd)
+                    changed += shard.look(fd)
+                    files += len(shard.looks)
         except OSError as error:
             self._tell(look, error.strerror or str(error))
         else:
             self._tell(look, "")
         finally:
             os.close(fd)
+        return min(1.0, changed / files) if files else 0.0
 
     def _tell(self, look: int, trouble: str) -> None:
         with self._lock:

@@ -29,7 +29,8 @@ class AlphaSettings(Settings):
         0.02,
         gt=0,
         le=1,
-        description="share of one core that looking may cost; in larger directories looks are further apart",
+        description="share of one core that looking may cost, five times as much while all files change; "
+        "in larger directories looks are further apart",
     )
     block_bytes: int = Field(
         16 << 20,
