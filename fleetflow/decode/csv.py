@@ -232,11 +232,21 @@ def _constant(name: str, value: object, dtype: pl.DataType) -> pl.Expr:
 
 
 def _words(texts: pl.Series) -> pl.Series:
-    """Split texts at spaces."""
+    """Split texts at spaces; no text is no words."""
+    if not texts.null_count():
+        return _split(texts)
+    # most pings have none: only the others are split, and the place of nothing is behind them
+    there = texts.is_not_null()
+    words = _split(texts.drop_nulls()).append(pl.Series([[]], dtype=pl.List(pl.String))).rechunk()
+    places = np.where(there.to_numpy(), np.cumsum(there.to_numpy()) - 1, len(words) - 1)
+    return words.gather(places).alias(texts.name)
+
+
+def _split(texts: pl.Series) -> pl.Series:
     words = texts.str.strip_chars().str.split(" ")
     if texts.str.contains("  ", literal=True).any():
         words = words.list.eval(pl.element().filter(pl.element() != ""))
-    return words.fill_null([])
+    return words
 
 
 def _is_utf8(raw: bytes) -> bool:
