@@ -52,9 +52,9 @@ def bare_flow() -> Dataflow:
 
 def prepare(active: Plugins, configuration: Configuration, store: Path | None) -> Dataflow:
     """Build the flow that this process is about to run: stopped by signals, its `store` made and locked."""
-    from fleetflow.builtin.ledger import LedgerSettings  # noqa: PLC0415 - keeps other commands quick
     from fleetflow.dataflow.stop import StopFlag  # noqa: PLC0415
     from fleetflow.dataflow.wiring import build  # noqa: PLC0415
+    from fleetflow.ledger.settings import LedgerSettings  # noqa: PLC0415 - keeps other commands quick
     from fleetflow.memory import keep_freed_blocks, keep_loaded  # noqa: PLC0415
     from fleetflow.recovery import StoreLock, ensure_store  # noqa: PLC0415
 

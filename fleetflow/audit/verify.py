@@ -27,7 +27,9 @@ from fleetflow.config import Configuration
 from fleetflow.contracts.source import Source
 from fleetflow.errors import FleetflowError, PluginError
 from fleetflow.ledger.reader import Ledger
+from fleetflow.ledger.settings import folder_of as ledger_folder
 from fleetflow.plugins import Plugins
+from fleetflow.quarantine.settings import folder_of as quarantine_folder
 from fleetflow.quarantine.store import QuarantineReader, Selection
 
 SHOWN = 1000
@@ -66,10 +68,8 @@ class Verification:
         self._bounds: dict[Key, Bound] = {}
         self._ahead = False
         names = {sink.name for sink in plugins.gather("fleetflow_sinks", "sink", _name, configuration)}
-        from fleetflow.builtin import ledger, quarantine  # noqa: PLC0415 - they import commands
-
-        self._ledger = Ledger(ledger.folder_of(configuration)) if "ledger" in names else None
-        self._quarantine = quarantine.folder_of(configuration) if "quarantine" in names else None
+        self._ledger = Ledger(ledger_folder(configuration)) if "ledger" in names else None
+        self._quarantine = quarantine_folder(configuration) if "quarantine" in names else None
 
     def run(self) -> dict[str, Any]:
         """Read, derive and compare; returns plain JSON data."""

@@ -1,26 +1,15 @@
 """The built-in ledger: a sink and commands."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from fleetflow.config import Configuration, Settings
+from fleetflow.config import Configuration
 from fleetflow.ledger.commands import ledger_group, status_command
+from fleetflow.ledger.settings import LedgerSettings, folder_of
 from fleetflow.ledger.sink import LedgerSink
 from fleetflow.plugins import hookimpl
-
-
-class LedgerSettings(Settings):
-    """The table [ledger]."""
-
-    dir: Path = Field(Path("data/ledger"), description="folder of the ledger's store")
-
-
-def folder_of(configuration: Configuration) -> Path:
-    """Return the folder of the ledger's store."""
-    return configuration.path(configuration.table("ledger", LedgerSettings).dir)
 
 
 @hookimpl

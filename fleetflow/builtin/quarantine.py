@@ -1,27 +1,16 @@
 """The built-in quarantine: a sink, a source for what is requeued, and commands."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from fleetflow.config import Configuration, Settings
+from fleetflow.config import Configuration
 from fleetflow.plugins import hookimpl
 from fleetflow.quarantine.commands import quarantine_group
+from fleetflow.quarantine.settings import QuarantineSettings, folder_of
 from fleetflow.quarantine.sink import QuarantineSink
 from fleetflow.quarantine.source import RequeueSource
-
-
-class QuarantineSettings(Settings):
-    """The table [quarantine]."""
-
-    dir: Path = Field(Path("data/quarantine"), description="folder of the quarantine's store")
-
-
-def folder_of(configuration: Configuration) -> Path:
-    """Return the folder of the quarantine's store."""
-    return configuration.path(configuration.table("quarantine", QuarantineSettings).dir)
 
 
 @hookimpl

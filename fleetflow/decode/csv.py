@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from fleetflow.contracts.payload import Payload, Place, Reject
 from fleetflow.contracts.schema import Decoded
+from fleetflow.decode.field import Field
 from fleetflow.decode.merge import MALFORMED
-
-if TYPE_CHECKING:
-    from fleetflow.decode.schema import Field
 
 NEWLINE = 0x0A
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,10 +17,8 @@ import polars as pl
 
 from fleetflow.contracts.payload import Payload, Place, Reject
 from fleetflow.contracts.schema import Decoded
+from fleetflow.decode.field import Field
 from fleetflow.decode.merge import MALFORMED, whole
-
-if TYPE_CHECKING:
-    from fleetflow.decode.schema import Field
 
 PYTHON_TYPES: dict[pl.DataType | type[pl.DataType], Any] = {
     pl.String: str,

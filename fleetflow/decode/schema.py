@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from fleetflow.contracts.payload import Payload
 from fleetflow.contracts.schema import Decoded
+from fleetflow.decode.field import Field
 from fleetflow.decode.merge import Decoder, in_payload_order
 
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a ping: a name, a Polars type out of `json.PYTHON_TYPES`, and a default.
-
-    A field without a default (`required`) makes a record without it malformed. `csv` False means that
-    the CSV form does not carry it (the sequence: there the byte offset of the line takes its place).
-    """
-
-    name: str
-    dtype: pl.DataType
-    required: bool = True
-    default: Any = None
-    csv: bool = True
+__all__ = ["Field", "FieldsSchema"]
 
 
 class FieldsSchema:

@@ -14,6 +14,7 @@ from fleetflow import sqlite
 from fleetflow.config import Configuration
 from fleetflow.contracts.detector import Event
 from fleetflow.events.form import as_dict
+from fleetflow.events.settings import folder_of
 from fleetflow.events.store import FILE, LAYOUT, has_conditions
 
 COLUMNS = "row, stored_at, id, vin, time, kind, severity, message, data, ping, changes"
@@ -43,8 +44,6 @@ class Events:
     @classmethod
     def of(cls, configuration: Configuration) -> Events:
         """Return the events of the store that the configuration names."""
-        from fleetflow.builtin.events import folder_of  # noqa: PLC0415 - the plugin module imports this one
-
         return cls(folder_of(configuration))
 
     def _rows(self, query: str, values: Sequence[object] = ()) -> Sequence[tuple[Any, ...]]:

@@ -14,6 +14,7 @@ from typing import Any
 from fleetflow.config import Configuration
 from fleetflow.contracts.payload import Notice
 from fleetflow.contracts.sink import Counts
+from fleetflow.ledger.settings import folder_of
 from fleetflow.ledger.store import connect_to_read
 
 
@@ -41,8 +42,6 @@ class Ledger:
     @classmethod
     def of(cls, configuration: Configuration) -> Ledger:
         """Return the ledger that the configuration names."""
-        from fleetflow.builtin.ledger import folder_of  # noqa: PLC0415 - the plugin module imports this one
-
         return cls(folder_of(configuration))
 
     def _rows(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:

@@ -13,6 +13,7 @@ import click
 from fleetflow.cli.output import print_json, print_table
 from fleetflow.config import Configuration
 from fleetflow.errors import FleetflowError
+from fleetflow.quarantine.settings import folder_of
 from fleetflow.quarantine.store import GROUPS, Quarantined, QuarantineReader, QuarantineStore, Selection
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
@@ -27,8 +28,6 @@ def quarantine_group() -> None:
 
 
 def _reader(configuration: Configuration) -> QuarantineReader:
-    from fleetflow.builtin.quarantine import folder_of  # noqa: PLC0415 - the plugin module imports this one
-
     return QuarantineReader(folder_of(configuration))
 
 
@@ -130,8 +129,6 @@ def requeue_command(
 
     The running job, or the next one, reads them as source `requeue`.
     """
-    from fleetflow.builtin.quarantine import folder_of  # noqa: PLC0415 - the plugin module imports this one
-
     if not (ids or everything or source or rule):
         raise FleetflowError("nothing was chosen to be requeued", "give ids, --rule, --source or --all")
     store = QuarantineStore(folder_of(configuration))

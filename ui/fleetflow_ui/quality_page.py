@@ -19,7 +19,7 @@ from bokeh.models.widgets import (
     Select,
 )
 
-from fleetflow.builtin.quarantine import folder_of
+from fleetflow.quarantine.settings import folder_of
 from fleetflow.quarantine.store import QuarantineStore, Selection
 from fleetflow_ui import words
 from fleetflow_ui.actions import Outcome

@@ -15,8 +15,8 @@ from fleetflow_ui.settings import UiSettings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetflow.builtin.quarantine import folder_of
 from fleetflow.contracts.payload import Place, Reject
+from fleetflow.quarantine.settings import folder_of
 from fleetflow.quarantine.store import QuarantineReader, QuarantineStore, Selection
 
 HOSTILE = b"<script>alert(1)</script>,99\n"

@@ -37,7 +37,7 @@ def run_command(configuration: Configuration, notices: Path | None, as_json: boo
     A pair that is among the events already, from here or from a job, is listed but not kept again.
     """
     # only this command needs the database and Polars
-    from fleetflow.builtin.events import EventsSettings, folder_of  # noqa: PLC0415
+    from fleetflow.events.settings import EventsSettings, folder_of  # noqa: PLC0415
     from fleetflow.events.store import EventsStore  # noqa: PLC0415
     from fleetflow_maintenance.matching import match, notice_event  # noqa: PLC0415
     from fleetflow_maintenance.notices import read_notices  # noqa: PLC0415

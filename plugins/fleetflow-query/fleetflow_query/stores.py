@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import msgspec
 import polars as pl
 
-from fleetflow.builtin.quarantine import folder_of
 from fleetflow.config import Configuration
 from fleetflow.contracts.vehicles import Record, VehiclesMap
 from fleetflow.events.reader import Events
+from fleetflow.quarantine.settings import folder_of
 from fleetflow.quarantine.store import QuarantineReader
 from fleetflow_query.tables import table
 
