@@ -5,9 +5,9 @@ from __future__ import annotations
 import bisect
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ from fleetflow_ui.trails import Trails
 MOVED_M = 15.0
 """A vehicle that moved less keeps its heading: positions of a standing one waver."""
 FIRST_CAPACITY = 256
+MOST_FOUND = 64
+"""Things that are kept for sessions to come until the next change."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ class Fleet:
         self._source_index: dict[str, int] = {}
         self._trails = Trails(FIRST_CAPACITY)
         self._sorted: list[str] = []
-        self._counted: tuple[tuple[int, int, float], Counts] | None = None
+        self._found: dict[Any, Any] = {}
+        self._found_version = self.version
 
     def __len__(self) -> int:
         return len(self.vins)
@@ -116,25 +120,31 @@ class Fleet:
             found.extend(vin for vin, _ in zip(ends, range(limit - len(found)), strict=False))
         return found
 
+    def once(self, key: Hashable, find: Callable[[], T]) -> T:
+        """Return what `find` finds, for all sessions that ask for the same `key` before the next change."""
+        with self.lock:
+            if self._found_version != self.version or len(self._found) >= MOST_FOUND:
+                self._found, self._found_version = {}, self.version
+            if key not in self._found:
+                self._found[key] = find()
+            found: T = self._found[key]
+            return found
+
     def counts(self, now: float, stale_s: float) -> Counts:
         """Return how many there are of each sort; counted once for all sessions that ask in one second."""
-        with self.lock:
-            key = (self.version, int(now), stale_s)
-            if self._counted is None or self._counted[0] != key:
-                n = len(self)
-                statuses = np.bincount(self.status[:n], minlength=4).tolist()
-                sources = np.bincount(self.source[:n], minlength=len(self.sources))
-                self._counted = (
-                    key,
-                    Counts(
-                        n,
-                        (statuses[NORMAL], statuses[CRASHED], statuses[OTHER], statuses[SELECTED]),
-                        int(np.count_nonzero(now - self.time[:n] > stale_s)),
-                        {name: int(sources[i]) for i, name in enumerate(self.sources)},
-                        {code: len(slots) for code, slots in self.by_code.items() if slots},
-                    ),
-                )
-            return self._counted[1]
+        return self.once(("counts", int(now), stale_s), lambda: self._count(now, stale_s))
+
+    def _count(self, now: float, stale_s: float) -> Counts:
+        n = len(self)
+        statuses = np.bincount(self.status[:n], minlength=4).tolist()
+        sources = np.bincount(self.source[:n], minlength=len(self.sources))
+        return Counts(
+            n,
+            (statuses[NORMAL], statuses[CRASHED], statuses[OTHER], statuses[SELECTED]),
+            int(np.count_nonzero(now - self.time[:n] > stale_s)),
+            {name: int(sources[i]) for i, name in enumerate(self.sources)},
+            {code: len(slots) for code, slots in self.by_code.items() if slots},
+        )
 
     def say(self, problem: str) -> None:
         """Tell readers why the map cannot be read, or with an empty text that it can again."""

@@ -11,7 +11,7 @@ from bokeh.document import Document
 from bokeh.util.hex import hexbin
 from fleetflow_ui import shell
 from fleetflow_ui.geo import View, mercator
-from fleetflow_ui.map.dots import MOST_DOTS, hexagons, scene, short
+from fleetflow_ui.map.dots import MOST_DOTS, hexagons, scene
 from fleetflow_ui.map.filters import Choice
 from fleetflow_ui.map.ground import needed
 from fleetflow_ui.map.page import MapPage
@@ -217,10 +217,6 @@ def test_hexagons_lose_nobody_and_their_centres_are_near():
         assert np.hypot(found.x - px, found.y - py).min() <= 1.25e6
 
 
-def test_counts_are_short():
-    assert [short(n) for n in (7, 999, 1234, 99_999)] == ["7", "999", "1.2k", "99k"]
-
-
 @pytest.mark.parametrize(
     ("choice", "slots"),
     [
@@ -381,6 +377,31 @@ def test_scene_limits_what_it_draws(page):
     # three of them are dots, the others are counted: nobody is lost
     assert len(found.crashed) == 3
     assert found.hexagons.count.sum() == 27
+
+
+def test_sessions_that_want_the_same_share_hexagons_whatever_part_they_see(page):
+    rng = np.random.default_rng(5)
+    places = zip(rng.uniform(26, 48, 4000), rng.uniform(-120, -70, 4000), strict=True)
+    look(page, *(record(f"V{i}", latitude=lat, longitude=lon) for i, (lat, lon) in enumerate(places)))
+    wanted = np.ones(4000, bool)
+    half = dataclasses.replace(AMERICA, east=AMERICA.middle[0], width_px=AMERICA.width_px / 2)
+    with page.fleet.lock:
+        whole = scene(page.fleet, AMERICA, wanted, most=100, shared="all").hexagons
+        part = scene(page.fleet, half, wanted, most=100, shared="all").hexagons
+        nobody = scene(page.fleet, AMERICA, wanted[:0], most=100, shared="none")
+    of = {(q, r): n for q, r, n in zip(whole.q, whole.r, whole.count, strict=True)}
+    assert sum(of.values()) == np.count_nonzero(AMERICA.grown(0.5).holds(page.fleet.x, page.fleet.y))
+    assert 0 < len(part.q) < len(whole.q)
+    assert all(of[q, r] == n for q, r, n in zip(part.q, part.r, part.count, strict=True))
+    assert nobody.hexagons is None
+
+
+def test_what_sessions_share_is_found_anew_after_a_change(page):
+    look(page, record("A"))
+    found = [page.fleet.once("n", lambda: len(page.fleet)) for _ in range(2)]
+    look(page, record("B"))
+    assert [*found, page.fleet.once("n", lambda: len(page.fleet))] == [1, 1, 2]
+    assert page.fleet.once("n", lambda: pytest.fail("it is known")) == 2
 
 
 def test_online_tiles_lie_above_the_built_in_ground_and_name_their_makers(context):

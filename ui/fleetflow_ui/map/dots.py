@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,8 @@ HEX_PX = 26.0
 """Radius of a hexagon."""
 SQUARES = 3
 """Squares to a hexagon's radius, in which points are counted first."""
+MOST_SQUARES = 4_000_000
+"""More would take long to count; small hexagons are counted in view alone."""
 CELLS = 1 << 30
 """More than there are hexagons in a row, to both sides."""
 MARGIN = 0.2
@@ -52,25 +55,75 @@ class Hexagons:
     y: npt.NDArray[np.float64]
     size_m: float
 
+    def within(self, view: View) -> Hexagons:
+        """Return those that reach into a view."""
+        edge = self.size_m
+        seen = (self.x >= view.west - edge) & (self.x <= view.east + edge)
+        seen &= (self.y >= view.south - edge) & (self.y <= view.north + edge)
+        return Hexagons(self.q[seen], self.r[seen], self.count[seen], self.x[seen], self.y[seen], self.size_m)
 
-def scene(fleet: Fleet, view: View, wanted: npt.NDArray[np.bool_], most: int = MOST_DOTS) -> Scene:
+    def same_places(self, other: Hexagons) -> bool:
+        """Whether these are the same hexagons, whatever their counts."""
+        return (
+            self.size_m == other.size_m
+            and np.array_equal(self.q, other.q)
+            and np.array_equal(self.r, other.r)
+        )
+
+
+def scene(
+    fleet: Fleet,
+    view: View,
+    wanted: npt.NDArray[np.bool_],
+    most: int = MOST_DOTS,
+    shared: Hashable | None = None,
+) -> Scene:
     """Choose from the vehicles `wanted` those in view; the caller holds the fleet's lock.
 
     Crashed and selected vehicles stay dots above hexagons; of too many of them (crashed ones come first) the
-    others are counted in the hexagons: whatever is in view is in one of the four.
+    others are counted in the hexagons: whatever is in view is in one of the four. `shared` names what is
+    `wanted`, so that sessions that want the same share hexagons of one size.
     """
     n = len(wanted)
     seen = view.grown(MARGIN).holds(fleet.x[:n], fleet.y[:n])
     seen &= wanted
     shown = int(np.count_nonzero(seen))
     room = most if shown <= most else int(most * MARKS)
-    crashed = np.flatnonzero(seen & (fleet.status[:n] == CRASHED))[:room]
-    selected = np.flatnonzero(seen & (fleet.status[:n] == SELECTED))[: room - len(crashed)]
+    status = fleet.status[:n]
+    all_crashed = np.flatnonzero(seen & (status == CRASHED))
+    all_selected = np.flatnonzero(seen & (status == SELECTED))
+    crashed = all_crashed[:room]
+    selected = all_selected[: room - len(crashed)]
+    size_m = hex_size_m(view)
+    whole = len(crashed) + len(selected) == len(all_crashed) + len(all_selected)
+    if shown > most and whole and shared is not None and _few_squares(fleet, n, size_m):
+        found = fleet.once(("hexagons", shared, size_m), lambda: _all_hexagons(fleet, wanted, size_m))
+        return Scene(crashed[:0], crashed, selected, found.within(view.grown(MARGIN)))
     seen[crashed] = seen[selected] = False
     dots = np.flatnonzero(seen)
     if shown <= most:
         return Scene(dots, crashed, selected, None)
-    return Scene(dots[:0], crashed, selected, hexagons(fleet.x[dots], fleet.y[dots], hex_size_m(view)))
+    return Scene(dots[:0], crashed, selected, hexagons(fleet.x[dots], fleet.y[dots], size_m))
+
+
+def _few_squares(fleet: Fleet, n: int, size_m: float) -> bool:
+    """Whether hexagons of this size can be counted for the whole fleet at once."""
+    west, east, south, north = fleet.once(("extent", n), lambda: _extent(fleet, n))
+    return (east - west) * (north - south) < MOST_SQUARES * (size_m / SQUARES) ** 2
+
+
+def _extent(fleet: Fleet, n: int) -> tuple[float, float, float, float]:
+    known = np.isfinite(fleet.x[:n]) & np.isfinite(fleet.y[:n])
+    x, y = fleet.x[:n][known], fleet.y[:n][known]
+    return float(x.min()), float(x.max()), float(y.min()), float(y.max())
+
+
+def _all_hexagons(fleet: Fleet, wanted: npt.NDArray[np.bool_], size_m: float) -> Hexagons:
+    n = len(wanted)
+    status = fleet.status[:n]
+    ordinary = wanted & (status != CRASHED) & (status != SELECTED)
+    ordinary &= np.isfinite(fleet.x[:n]) & np.isfinite(fleet.y[:n])
+    return hexagons(fleet.x[:n][ordinary], fleet.y[:n][ordinary], size_m)
 
 
 def hex_size_m(view: View) -> float:
@@ -151,41 +204,30 @@ class DotColumns:
 
 
 class HexColumns:
-    """The source of hexagons in a browser."""
+    """The source of hexagons in a browser, sent only what changed: mostly some counts of the same hexagons."""
 
     def __init__(self) -> None:
-        self.source = ColumnDataSource({"q": [], "r": [], "count": [], "x": [], "y": [], "text": []})
+        self.source = ColumnDataSource({"q": [], "r": [], "count": [], "x": [], "y": []})
         self._sent: Hexagons | None = None
 
     def show(self, found: Hexagons | None) -> bool:
         """Bring the source up to date; returns whether anything was sent."""
-        old = self._sent
-        if old is found or (
-            old is not None
-            and found is not None
-            and old.size_m == found.size_m
-            and np.array_equal(old.q, found.q)
-            and np.array_equal(old.r, found.r)
-            and np.array_equal(old.count, found.count)
-        ):
-            return False
-        self._sent = found
+        old, self._sent = self._sent, found
         if found is None:
-            self.source.data = {name: [] for name in self.source.data}
-        else:
+            if old is not None:
+                self.source.data = {name: [] for name in self.source.data}
+            return old is not None
+        count = found.count.astype(np.float32)
+        if old is None or not found.same_places(old):
             self.source.data = {
                 "q": found.q,
                 "r": found.r,
-                "count": found.count.astype(np.float32),
+                "count": count,
                 "x": found.x.astype(np.float32),
                 "y": found.y.astype(np.float32),
-                "text": [short(int(number)) for number in found.count],
             }
+            return True
+        if np.array_equal(old.count, found.count):
+            return False
+        self.source.data.update(count=count)
         return True
-
-
-def short(number: int) -> str:
-    """Return a count in at most four letters: `870`, `1.2k`, `34k`."""
-    if number < 1000:
-        return str(number)
-    return f"{number / 1000:.1f}k" if number < 10_000 else f"{number // 1000}k"

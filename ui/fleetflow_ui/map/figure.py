@@ -11,12 +11,19 @@ from bokeh.model import DataModel
 from bokeh.models import (
     ColumnDataSource,
     CustomJS,
+    CustomJSTransform,
+    Glyph,
+    GlyphRenderer,
+    HexTile,
     HoverTool,
+    Line,
     LinearColorMapper,
     LogColorMapper,
     PanTool,
     Range1d,
+    Scatter,
     TapTool,
+    Text,
     WheelZoomTool,
     WMTSTileSource,
 )
@@ -56,6 +63,10 @@ export default (args, obj, {r}) => {
   path.closePath()
   return path
 }
+"""
+# a count in at most four letters: 870, 1.2k, 34k
+SHORT = """
+return xs.map((n) => n < 1000 ? `${n}` : n < 9950 ? `${(n / 1000).toFixed(1)}k` : `${Math.round(n / 1000)}k`)
 """
 # the words come from the server when another vehicle is pointed at; the place is the browser's own affair
 HOVER = """
@@ -156,76 +167,69 @@ class MapFigure:
         return ground
 
     def _layers(self) -> None:
-        plot = self.plot
         self._hex_mapper = LogColorMapper(low=1, high=1000)
-        self._hexes = plot.hex_tile(
-            q="q",
-            r="r",
-            size=1.0,
-            source=self.hexagons.source,
-            fill_color={"field": "count", "transform": self._hex_mapper},
-            fill_alpha=0.82,
-            line_width=1,
-            name="hexagons",
+        counted = {"field": "count", "transform": self._hex_mapper}
+        shown = {"field": "count", "transform": CustomJSTransform(v_func=SHORT)}
+        many = self.hexagons.source
+        self._hexes = self._layer(
+            many,
+            HexTile(q="q", r="r", size=1.0, fill_color=counted, fill_alpha=0.82, line_width=1),
+            "hexagons",
         )
-        self._hex_text = plot.text(
-            "x",
-            "y",
-            text="text",
-            source=self.hexagons.source,
-            text_align="center",
-            text_baseline="middle",
-            text_font=value("system-ui, sans-serif"),
-            text_font_size="11px",
-            text_font_style="bold",
+        self._hex_text = self._layer(
+            many,
+            Text(
+                x="x",
+                y="y",
+                text=shown,
+                text_align="center",
+                text_baseline="middle",
+                text_font=value("system-ui, sans-serif"),
+                text_font_size=value("11px"),
+                text_font_style="bold",
+            ),
+            "counts",
         )
-        self._trail_rim = plot.line(
-            "x", "y", source=self.trail, line_width=7, line_alpha=0.7, line_join="round"
-        )
-        self._trail_line = plot.line(
-            "x", "y", source=self.trail, line_width=3.5, line_join="round", line_cap="round", name="trail"
-        )
+        line = {"x": "x", "y": "y", "line_join": "round"}
+        self._trail_rim = self._layer(self.trail, Line(**line, line_width=7, line_alpha=0.7))
+        self._trail_line = self._layer(self.trail, Line(**line, line_width=3.5, line_cap="round"), "trail")
         self._kind_mapper = LinearColorMapper(low=0, high=3, palette=["#000000"] * 4)
-        kind = {"field": "kind", "transform": self._kind_mapper}
-        nose = CustomJS(code=NOSE)
-
-        def body(source: ColumnDataSource, marker: str, size: float, name: str, **look: Any) -> list[Any]:
-            ahead = plot.scatter(
-                "x", "y", angle="heading", source=source, marker="@nose", size=size, line_width=1.2, **look
-            )
-            ahead.glyph.defs = {"@nose": nose}
-            return [
-                ahead,
-                plot.scatter(
-                    "x", "y", source=source, marker=marker, size=size, line_width=1.2, name=name, **look
-                ),
-            ]
-
-        self._dots = body(self.dots.source, "circle", 9, "vehicles", fill_color=kind)
+        self._dots = self._body(self.dots.source, "circle", "vehicles", self._kind_mapper)
         self._pupil_mapper = LinearColorMapper(low=0, high=3, palette=["#00000000"] * 4)
-        self._pupils = plot.scatter(
-            "x",
-            "y",
-            source=self.dots.source,
-            size=3,
-            fill_color={"field": "kind", "transform": self._pupil_mapper},
-            line_color=None,
-            name="pupils",
+        pupil = {"field": "kind", "transform": self._pupil_mapper}
+        self._pupils = self._layer(
+            self.dots.source, Scatter(x="x", y="y", size=3, fill_color=pupil, line_color=None), "pupils"
         )
         # the status SELECTED: squares, so that they differ from all others without their colour, too
         self._marked_mapper = LinearColorMapper(low=0, high=3, palette=["#000000"] * 4)
-        marks = {"field": "kind", "transform": self._marked_mapper}
-        self._marked = body(self.marked.source, "square", 9, "marked", fill_color=marks)
+        self._marked = self._body(self.marked.source, "square", "marked", self._marked_mapper)
         # a shape of its own, and no nose: where it was going does not matter any more
         crashed = self.crashed.source
-        on_edge = plot.scatter("x", "y", source=crashed, marker="square", angle=math.pi / 4, name="crashed")
-        self._crashed = [on_edge]
-        self._cross = plot.scatter("x", "y", source=crashed, marker="x", size=7, line_width=2)
-        self._halo = plot.scatter("x", "y", source=self.chosen, marker="circle", size=34, fill_alpha=0.22)
-        self._chosen = body(self.chosen, "circle", 14, "selected")
-        for renderer in (*self._dots, *self._marked, *self._crashed, *self._chosen, self._hexes):
-            renderer.nonselection_glyph = None
-            renderer.selection_glyph = None
+        on_edge = Scatter(x="x", y="y", marker="square", angle=math.pi / 4)
+        self._crashed = [self._layer(crashed, on_edge, "crashed")]
+        self._cross = self._layer(crashed, Scatter(x="x", y="y", marker="x", size=7, line_width=2))
+        self._halo = self._layer(self.chosen, Scatter(x="x", y="y", size=34, fill_alpha=0.22))
+        self._chosen = self._body(self.chosen, "circle", "selected")
+
+    def _layer(self, source: ColumnDataSource, glyph: Glyph, name: str | None = None) -> GlyphRenderer:
+        """Add a layer on top.
+
+        `plot.scatter` and the like would make six more glyphs for each, for what is selected, muted and so
+        on, which took most of the time to open a page.
+        """
+        return self.plot.add_glyph(
+            source, glyph, name=name, selection_glyph=None, nonselection_glyph=None, muted_glyph=None
+        )
+
+    def _body(
+        self, source: ColumnDataSource, marker: str, name: str, mapper: LinearColorMapper | None = None
+    ) -> list[GlyphRenderer]:
+        """Add dots with a nose, of the colours in `mapper`; `resize` gives them their size."""
+        look: dict[str, Any] = {"x": "x", "y": "y", "line_width": 1.2}
+        if mapper is not None:
+            look["fill_color"] = {"field": "kind", "transform": mapper}
+        nose = Scatter(**look, angle="heading", marker="@nose", defs={"@nose": CustomJS(code=NOSE)})
+        return [self._layer(source, nose), self._layer(source, Scatter(**look, marker=marker), name)]
 
     def _tools(self) -> None:
         arguments = {"pointer": self.pointer, "tip": self.tip}

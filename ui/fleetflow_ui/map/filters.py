@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -49,6 +49,10 @@ class Choice:
             coded[list(slots)] = True
             shown &= coded
         return shown
+
+    def key(self, now: float) -> Hashable:
+        """Return what names the vehicles that are shown, as long as none of them changes."""
+        return (self, int(now) if len(self.hearing) == 1 else 0)
 
     def __bool__(self) -> bool:
         return bool(self.statuses or len(self.hearing) == 1 or self.sources or self.codes)

@@ -154,8 +154,9 @@ class MapPage:
         self._shown = state
         with fleet.lock:
             counts = fleet.counts(now, self._stale_s)
-            mask = choice.mask(fleet, now, self._stale_s)
-            found = scene(fleet, view, mask)
+            asked = choice.key(now)
+            mask = fleet.once(("chosen", asked), lambda: choice.mask(fleet, now, self._stale_s))
+            found = scene(fleet, view, mask, shared=asked)
             self.map.dots.show(fleet, found.dots, now, self._stale_s)
             self.map.crashed.show(fleet, found.crashed, now, self._stale_s)
             self.map.marked.show(fleet, found.selected, now, self._stale_s)
