@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fleetflow.quarantine.store import Quarantined, QuarantineReader, Selection
 
 SPANS = {"last hour": 3600.0, "last day": 86_400.0, "last week": 604_800.0, "all": 0.0}
 """What a reader may look at, in seconds; 0 is everything."""
+QUARANTINED, REQUEUED = "quarantined", "requeued"
+"""The states of a reject."""
 BARS = 48
 SAMPLES = 200
 
@@ -18,11 +20,13 @@ SAMPLES = 200
 class Quality:
     """One look at the quarantine: `heights` per group and number of a bar; the first begins at `begin`.
 
+    `total` are the rejects that were wished for, `waiting` those of them that were not put back through yet.
     Times are in seconds, `begin` since 1970.
     """
 
     revision: tuple[int, int] = (0, 0)
     total: int = 0
+    waiting: int = 0
     by_rule: Mapping[str, int] = field(default_factory=dict)
     by_source: Mapping[str, int] = field(default_factory=dict)
     by_state: Mapping[str, int] = field(default_factory=dict)
@@ -43,6 +47,11 @@ class Wish:
     selection: Selection = field(default_factory=Selection)
 
 
+def waiting(selection: Selection) -> Selection:
+    """Return those of the selected that were not put back through yet, whatever state was asked for."""
+    return replace(selection, state=QUARANTINED)
+
+
 def look(folder: Path, wish: Wish, now: float, known: Quality | None = None) -> Quality:
     """Read the quarantine; raises StoreError. Returns `known` when nothing has changed since."""
     reader = QuarantineReader(folder)
@@ -56,6 +65,7 @@ def look(folder: Path, wish: Wish, now: float, known: Quality | None = None) -> 
         return Quality(
             revision=revision,
             total=reader.count(wish.selection),
+            waiting=reader.count(waiting(wish.selection)) if wish.selection.state != REQUEUED else 0,
             by_rule=reader.counts("rule"),
             by_source=reader.counts("source"),
             by_state=reader.counts("state"),

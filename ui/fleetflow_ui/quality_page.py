@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ from fleetflow_ui.parts import (
     switch,
     table,
 )
-from fleetflow_ui.quality import SAMPLES, SPANS, Quality, Wish, look
+from fleetflow_ui.quality import QUARANTINED, REQUEUED, SAMPLES, SPANS, Quality, Wish, look, waiting
 from fleetflow_ui.quality_chart import RejectsChart
 from fleetflow_ui.quality_raw import RAW_CSS, raw_card
 from fleetflow_ui.shell import Frame, dress
@@ -91,7 +90,7 @@ class QualityPage:
         self.span = select("Chart over", self.wish.span, SPANS, 120, "span")
         self.source = select("Source", selection.source or ANY, [ANY], 130, "source")
         self.rule = select("Rule", selection.rule or ANY, [ANY], 150, "rule")
-        self.state = select("State", selection.state or ANY, [ANY, "quarantined", "requeued"], 130, "state")
+        self.state = select("State", selection.state or ANY, [ANY, QUARANTINED, REQUEUED], 130, "state")
         self.by = RadioButtonGroup(
             labels=["By rule", "By source"], active=0 if self.wish.by == "rule" else 1, name="by"
         )
@@ -120,7 +119,7 @@ class QualityPage:
             name="caption", margin=0, sizing_mode="stretch_width", stylesheets=["h3 { margin: 0; }"]
         )
         self.requeue = Button(label="Requeue selected", name="requeue", width=150, disabled=True)
-        self.requeue_all = Button(label="Requeue all shown by the filters", name="requeue-all", width=230)
+        self.requeue_all = Button(label="Requeue all that match", name="requeue-all", width=230)
         self.requeue.on_click(self._on_requeue)
         self.requeue_all.on_click(self._on_requeue_all)
         self.question = Question()
@@ -260,6 +259,11 @@ class QualityPage:
         ids = list(self.samples.data["id"])
         return [int(ids[index]) for index in self.samples.selected.indices if index < len(ids)]
 
+    def _waiting_ids(self) -> list[int]:
+        """Those of the selected rejects that were not put back through yet."""
+        chosen = set(self._selected_ids())
+        return [each.id for each in self.quality.samples if each.id in chosen and each.state == QUARANTINED]
+
     def _show_selected(self) -> None:
         chosen = self._selected_ids()
         newest = next((each for each in self.quality.samples if each.id in chosen[-1:]), None)
@@ -268,11 +272,10 @@ class QualityPage:
 
     def _enable(self) -> None:
         off = self._context.settings.read_only or self._acting
-        ids = len(self._selected_ids())
-        states = self.quality.by_state
+        ids, many = len(self._waiting_ids()), self.quality.waiting
         for button, label, disabled in (
             (self.requeue, f"Requeue selected ({ids})", off or not ids),
-            (self.requeue_all, "Requeue all shown by the filters", off or not states.get("quarantined")),
+            (self.requeue_all, f"Requeue all that match ({many:,})", off or not many),
         ):
             if button.label != label:
                 button.label = label
@@ -281,21 +284,22 @@ class QualityPage:
                 button.visible = not self._context.settings.read_only
 
     def _on_requeue(self) -> None:
-        ids = tuple(self._selected_ids())
-        self._confirm(Selection(ids=ids), words.count(len(ids), "selected reject"))
+        ids = tuple(self._waiting_ids())
+        self._confirm(Selection(ids=ids), words.count(len(ids), "selected reject"), len(ids))
 
     def _on_requeue_all(self) -> None:
-        selection = self.wish.selection
+        selection, many = self.wish.selection, self.quality.waiting
         said = ", ".join(
             f"{name} {value}" for name in ("source", "rule") if (value := getattr(selection, name))
         )
-        self._confirm(replace(selection, state="quarantined"), f"all rejects{' of ' if said else ''}{said}")
+        what = f"{'all ' if many > 1 else ''}{words.count(many, 'reject')}{' of ' if said else ''}{said}"
+        self._confirm(waiting(selection), what, many)
 
-    def _confirm(self, selection: Selection, what: str) -> None:
+    def _confirm(self, selection: Selection, what: str, many: int) -> None:
         folder = self._folders[self._of]
         self.question.ask(
             f"Put {what} back through? Those that are still no valid pings are quarantined again.",
-            "Yes, requeue",
+            f"Yes, requeue {many:,}",
             partial(self._begin, f"Requeue {what}", partial(requeue, folder, selection)),
         )
 
@@ -319,6 +323,8 @@ def requeue(folder: Path, selection: Selection) -> str:
         count = store.requeue(selection)
     finally:
         store.close()
+    if not count:
+        return "Nothing was requeued: somebody else has done it meanwhile"
     return f"{words.count(count, 'reject')} requeued: the running job reads them now, or the next one"
 
 

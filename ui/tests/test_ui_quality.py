@@ -169,10 +169,30 @@ def test_requeue_asks_first_and_says_what_came_of_it(context, filled):
 def test_requeue_of_all_takes_the_filters(context, filled):
     acts = []
     page = open_page(context, acts, rule="latitude")
+    assert page.requeue_all.label == "Requeue all that match (5)"
     page._on_requeue_all()
+    assert "all 5 rejects of rule latitude" in page.question.words.text
+    assert page.question.confirm.label == "Yes, requeue 5"
     page.question._on_yes()
-    assert acts[0][1]().startswith("5 rejects requeued")
+    (what, work, done), *_ = acts
+    assert what == "Requeue all 5 rejects of rule latitude"
+    done(Outcome(True, work()))
+    assert "5 rejects requeued" in page.notice.text
+    assert (page.requeue_all.label, page.requeue_all.disabled) == ("Requeue all that match (0)", True)
     assert requeue(folder_of(context.configuration), Selection()).startswith("3 rejects requeued")
+    assert requeue(folder_of(context.configuration), Selection()).startswith("Nothing was requeued")
+
+
+def test_what_was_put_back_already_is_not_counted_again(context, filled):
+    filled.requeue(Selection(rule="latitude"))
+    page = open_page(context, [])
+    page.samples.selected.indices = list(range(8))
+    assert (page.requeue.label, page.requeue_all.label) == (
+        "Requeue selected (3)",
+        "Requeue all that match (3)",
+    )
+    page.state.value = "requeued"
+    assert (page.requeue_all.label, page.requeue_all.disabled) == ("Requeue all that match (0)", True)
 
 
 def test_read_only_shows_no_way_to_requeue(context, filled):
