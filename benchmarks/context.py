@@ -1,4 +1,4 @@
-"""What a work is given."""
+"""What a work is given, and what a work is."""
 
 from __future__ import annotations
 

@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import importlib.util
 import re
-import shutil
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,18 +19,6 @@ from benchmarks.feeding import wait_for
 from benchmarks.inputs import vin
 from benchmarks.measuring import Failed, Tree, start, stop, tail
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-unsafe-swiftshader",
-)
 PATIENCE_S = 60.0
 TOKEN = re.compile(r'"token":"([^"]+)"')
 IDLE = "window.Bokeh?.documents?.length && Bokeh.documents[0].is_idle"
@@ -119,7 +106,8 @@ class Viewers:
     """Sessions of the map by websocket, as browsers open them, in a thread; counts what they are sent."""
 
     server: Server
-    path: str = "/dashboard"
+    paths: Sequence[str] = ("/dashboard",)
+    """What the sessions show, in turn."""
     _seconds: dict[tuple[int, int], int] = field(default_factory=dict)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _connections: list[Any] = field(default_factory=list)
@@ -150,7 +138,7 @@ class Viewers:
         return sum(counted), max(counted, default=0)
 
     async def _open(self, number: int) -> None:
-        connection = await connected(self.server, self.path)
+        connection = await connected(self.server, self.paths[number % len(self.paths)])
         self._connections.append(connection)
         self._tasks.append(asyncio.ensure_future(self._count(connection, number)))
 
@@ -203,24 +191,22 @@ def _bytes(message: str | bytes | None) -> bytes:
 
 def chromium() -> str | None:
     """Return the browser to use, None without one or without Playwright for Python."""
-    if importlib.util.find_spec("playwright") is None:
-        return None
-    return next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    from fleetflow_ui.chromium import executable  # noqa: PLC0415 - needed here alone
+
+    return None if importlib.util.find_spec("playwright") is None else executable()
 
 
 @contextmanager
 def browsing(executable: str) -> Iterator[Browser]:
     """Start a browser; raises Failed for whatever it does not do in time."""
-    from playwright.sync_api import Error, sync_playwright  # noqa: PLC0415 - needed here alone
+    from fleetflow_ui.chromium import launched  # noqa: PLC0415 - needed here alone
+    from playwright.sync_api import Error  # noqa: PLC0415
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
-        try:
+    try:
+        with launched(executable) as browser:
             yield Browser(browser.new_context(viewport={"width": 1440, "height": 900}))
-        except Error as error:
-            raise Failed(f"the browser: {error.message.splitlines()[0]}") from error
-        finally:
-            browser.close()
+    except Error as error:
+        raise Failed(f"the browser: {error.message.splitlines()[0]}") from error
 
 
 class Browser:

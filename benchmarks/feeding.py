@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks.contestants.base import PROGRAMS, clean_environment
 from benchmarks.contestants.ours import environment
+from benchmarks.context import Context
 from benchmarks.measuring import Failed, start, stop, tail
-from benchmarks.works.context import Context
 
 
 @dataclass(frozen=True, slots=True)

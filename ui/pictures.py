@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import importlib.util
 import io
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -24,23 +24,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from fleetflow_ui import chromium
 from PIL import Image
 
 from fleetflow import application, processes
 from fleetflow.events.reader import Events
 
 ROOT = Path(__file__).parent.parent
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-unsafe-swiftshader",
-]
 DESK, PHONE = (1440, 900), (390, 844)
 PATIENCE_S = 120
 HISTORY_S = 3000
@@ -201,12 +191,9 @@ def select_one(page: Any, vin: str) -> None:
     page.get_by_role("button", name="Follow").click()
 
 
-def take_all(run: Run, into: Path, chromium: str, vin: str) -> None:
+def take_all(run: Run, into: Path, executable: str, vin: str) -> None:
     """Take every picture."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only needed here
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    with chromium.launched(executable) as browser:
 
         def shoot(url: str, name: str, size: tuple[int, int], theme: str, act: Any = None) -> None:
             context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme)
@@ -231,7 +218,6 @@ def take_all(run: Run, into: Path, chromium: str, vin: str) -> None:
             shoot(url, url, DESK, "light", pick if url in {"vehicles", "quality"} else None)
         shoot("dashboard", "dashboard-selected", DESK, "dark", select)
         shoot("dashboard", "dashboard-phone", PHONE, "light", select)
-        browser.close()
 
 
 def main() -> None:
@@ -241,9 +227,11 @@ def main() -> None:
     parser.add_argument("--vehicles", type=int, default=160)
     parser.add_argument("--seconds", type=float, default=40, help="how long everything runs before")
     options = parser.parse_args()
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        parser.error("there is no Chromium on this machine")
+    executable = chromium.executable()
+    if executable is None:
+        parser.error(f"there is no Chromium on this machine: none of {', '.join(chromium.NAMES)}")
+    if importlib.util.find_spec("playwright") is None:
+        parser.error("Playwright for Python is missing: pip install playwright")
     options.into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
         run = Run(Path(home), options.vehicles)
@@ -251,7 +239,7 @@ def main() -> None:
             run.wait(options.seconds / 2)
             run.spoil()
             run.wait(options.seconds / 2)
-            take_all(run, options.into, chromium, run.mark())
+            take_all(run, options.into, executable, run.mark())
         finally:
             run.stop()
 

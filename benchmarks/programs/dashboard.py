@@ -1,4 +1,4 @@
-"""Serve the dashboard like `fleetflow ui`, but give up ended sessions at once instead of after some seconds.
+"""Serve the dashboard like `fleetflow ui`, but give up ended sessions after one second instead of 15.
 
     python dashboard.py PORT
 
@@ -9,7 +9,7 @@ import sys
 
 from fleetflow_ui import basemap
 from fleetflow_ui.context import make
-from fleetflow_ui.server import listen
+from fleetflow_ui.server import listen, prepare
 
 from fleetflow import application
 
@@ -20,8 +20,10 @@ server = listen(
     "127.0.0.1",
     int(sys.argv[1]),
     basemap.routes(),
-    {"unused_session_lifetime_milliseconds": 1, "check_unused_sessions_milliseconds": 100},
+    # long enough for a page to open its websocket
+    {"unused_session_lifetime_milliseconds": 1000, "check_unused_sessions_milliseconds": 100},
 )
+prepare()
 try:
     server.run_until_shutdown()
 finally:

@@ -1,7 +1,7 @@
 """The works that are measured, in the order in which they are shown."""
 
+from benchmarks.context import Context, Work
 from benchmarks.works import backfill, dashboard, everything, growth, idle, live, pages, restart
-from benchmarks.works.context import Context, Work
 
 WORKS: dict[str, Work] = {
     "a": backfill.by_vehicle,

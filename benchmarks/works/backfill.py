@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from benchmarks import inputs
 from benchmarks.contestants import REFERENCE, everyone
+from benchmarks.context import Context
 from benchmarks.inputs import Shape
 from benchmarks.results import Aim, Outcome
 from benchmarks.trials import Trial, compete
-from benchmarks.works.context import Context
 
 BY_VEHICLE = Shape(2_000_000, 1_000, 1_000)
 BY_VEHICLE_LONG = Shape(10_000_000, 1_000, 1_000)

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from benchmarks import inputs, surroundings
 from benchmarks.contestants.ours import OPTIONAL, Fleetflow, Watched
+from benchmarks.context import Context
 from benchmarks.results import Aim, Outcome
 from benchmarks.trials import Trial, compete
 from benchmarks.works.backfill import BY_VEHICLE, BY_VEHICLE_LONG
-from benchmarks.works.context import Context
 
 BAD = 0.01
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from benchmarks import inputs
 from benchmarks.contestants.base import PROGRAMS, Command
 from benchmarks.contestants.ours import Fleetflow
+from benchmarks.context import Context
 from benchmarks.inputs import Input, Shape
 from benchmarks.results import Aim, Outcome
 from benchmarks.trials import Effort, Trial, compete
-from benchmarks.works.context import Context
 
 BASE = Shape(1_000_000, 1_000, 1_000)
 SHAPES = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
+from benchmarks.context import Context
 from benchmarks.feeding import Feed, running
 from benchmarks.measuring import Failed, Tree
 from benchmarks.results import Aim, Outcome
-from benchmarks.works.context import Context
 
 VEHICLES_PER_SOURCE = 30
 EVERY_S = 10.0

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import msgspec
 import polars as pl
 
+from benchmarks.context import Context
 from benchmarks.feeding import Feed, running
 from benchmarks.measuring import Failed, Sampler, Tree
 from benchmarks.results import Aim, Outcome
-from benchmarks.works.context import Context
 
 RATE = 10_000.0
 VEHICLES = 1_000

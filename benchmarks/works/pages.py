@@ -6,10 +6,10 @@ import statistics
 
 from benchmarks.contestants.base import PROGRAMS, clean_environment
 from benchmarks.contestants.ours import counts, environment
+from benchmarks.context import Context
 from benchmarks.feeding import wait_for
 from benchmarks.measuring import Failed, Usage, run, start, stop
 from benchmarks.results import Aim, Outcome
-from benchmarks.works.context import Context
 
 VEHICLES = 1_000
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from benchmarks import inputs
 from benchmarks.contestants.ours import environment
+from benchmarks.context import Context
 from benchmarks.feeding import wait_for
 from benchmarks.inputs import Shape, vin
 from benchmarks.measuring import Failed, run, start, stop, tail
 from benchmarks.results import Aim, Outcome
-from benchmarks.works.context import Context
 
 KNOWN = Shape(200_000, 100_000, 8, "time")
 TIMES = 5

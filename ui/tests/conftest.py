@@ -1,7 +1,6 @@
 """A fleet without stores, and the real server with a real browser."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from bokeh.document import Document
-from fleetflow_ui import shell
+from fleetflow_ui import chromium, shell
 from fleetflow_ui.context import Context
 from fleetflow_ui.map.page import MapPage
 from fleetflow_ui.plugin import fleetflow_pages
@@ -24,18 +23,6 @@ from fleetflow import application, plugins
 from fleetflow.contracts.sink import Counts, ShardBatch
 from fleetflow.contracts.vehicles import Changes
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-unsafe-swiftshader",
-]
 PATIENCE_S = 60
 
 
@@ -169,13 +156,12 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
+    executable = chromium.executable()
+    if executable is None:
         pytest.skip("there is no chromium on this machine")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    pytest.importorskip("playwright.sync_api")
+    with chromium.launched(executable) as browser:
         yield browser
-        browser.close()
 
 
 class Tab:
