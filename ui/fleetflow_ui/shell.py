@@ -7,6 +7,7 @@ A page is a function `build(document, context)`, named by a plugin in the hook `
         page = VehiclesPage(context)            # builds its figures and widgets once
         document.add_root(page.root)
         frame.every(context.settings.refresh_s, page.update)   # not while the tab is hidden
+        frame.on_fleet(page.update)             # only where a second later is too late
         frame.on_theme(page.paint)              # only for colours of its own: "light" or "dark"
 
 - **Colours.** Style sheets of a page use the custom properties of `static/shell.css`: `var(--ink)`,
@@ -39,6 +40,7 @@ from bokeh.document import Document
 from bokeh.model import DataModel
 from bokeh.models.widgets import Div
 from bokeh.themes import Theme
+from tornado.ioloop import IOLoop
 
 from fleetflow_ui import words
 
@@ -161,6 +163,8 @@ class Frame:
         self.browser = Browser(name="browser", theme=wanted if wanted in COLOURS else "light")
         self.state = Div(name="state", tags=[self.browser], stylesheets=[STATE_CSS], margin=0)
         self._themed: list[Callable[[ThemeName], None]] = []
+        self._looks: list[Callable[[], None]] = []
+        self._loop: IOLoop | None = None
         self.browser.on_change("theme", self._on_theme)
 
     @property
@@ -190,6 +194,28 @@ class Frame:
         look()
         self._document.add_periodic_callback(look, max(50, int(seconds * 1000)))
         self.browser.on_change("visible", on_visible)
+
+    def on_fleet(self, update: Callable[[], None]) -> None:
+        """Call `update` as soon as the fleet has changed, beside `every`, while the tab is visible."""
+        self._looks.append(update)
+        if self._document.session_context is not None:
+            self._loop = IOLoop.current()
+            self._context.reader.tell(self)
+
+    def wake(self) -> None:
+        """Let `on_fleet`'s updates be called; from any thread."""
+        if self.visible and self._loop is not None:
+            # only there is it certain that the session does not end meanwhile
+            self._loop.add_callback(self._wake)
+
+    def _wake(self) -> None:
+        session = self._document.session_context
+        if session is not None and not session.destroyed:
+            self._document.add_next_tick_callback(self._look)
+
+    def _look(self) -> None:
+        for update in self._looks:
+            update()
 
     def remember(self, **values: str) -> None:
         """Put values into the page's address (an empty one takes it out), without loading it anew."""

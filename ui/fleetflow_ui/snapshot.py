@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections.abc import Callable
+from typing import Protocol
 
 from fleetflow.contracts.vehicles import Changes, VehiclesMap
 from fleetflow.errors import FleetflowError
@@ -13,6 +15,13 @@ from fleetflow_ui.fleet import Fleet
 log = logging.getLogger(__name__)
 AT_ONCE = 4_000
 """Records taken over while sessions wait: about 20 ms."""
+
+
+class Waiting(Protocol):
+    """Who wants to know of changes at once."""
+
+    def wake(self) -> None:
+        """Take note, in another thread; must not block."""
 
 
 class FleetReader:
@@ -25,6 +34,8 @@ class FleetReader:
         self._thread = threading.Thread(target=self._follow, name="fleet-reader", daemon=True)
         self._revision = 0
         self._doubts = 0
+        self._waiting: weakref.WeakSet[Waiting] = weakref.WeakSet()
+        self._lock = threading.Lock()
         self.fleet = Fleet()
 
     def start(self) -> FleetReader:
@@ -38,10 +49,16 @@ class FleetReader:
         if self._thread.is_alive():
             self._thread.join()
 
+    def tell(self, waiting: Waiting) -> None:
+        """Call `waiting.wake()`, in the reader's thread, after each change, as long as anybody holds it."""
+        with self._lock:
+            self._waiting.add(waiting)
+
     def _follow(self) -> None:
         vehicles: VehiclesMap | None = None
         try:
             while not self._stop.is_set():
+                before = self.fleet.version
                 try:
                     vehicles = vehicles or self._open_map()
                     self.look(vehicles)
@@ -50,10 +67,18 @@ class FleetReader:
                     if problem != self.fleet.problem:
                         log.warning("%s", problem)
                     self.fleet.say(problem)
+                if self.fleet.version != before:
+                    self._wake()
                 self._stop.wait(self._refresh_s)
         finally:
             if vehicles is not None:
                 vehicles.close()
+
+    def _wake(self) -> None:
+        with self._lock:
+            waiting = list(self._waiting)
+        for each in waiting:
+            each.wake()
 
     def look(self, vehicles: VehiclesMap) -> None:
         """Take over what changed since the last look."""

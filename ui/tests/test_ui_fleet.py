@@ -1,7 +1,9 @@
 """The fleet's columns: what is kept of changes, and what it costs."""
 
 import math
+import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -239,3 +241,29 @@ def test_the_reader_goes_on_after_a_store_that_failed_to_open(vehicles):
     reader.stop()
     assert reader.fleet.vins == ["A"]
     assert len(attempts) == 3
+
+
+def test_the_reader_tells_of_changes_at_once_and_only_whom_anybody_holds(vehicles):
+    class Waiting:
+        def __init__(self):
+            self.woken = threading.Event()
+
+        def wake(self):
+            self.woken.set()
+
+    reader = FleetReader(lambda: vehicles, 0.01)
+    waiting, gone = Waiting(), Waiting()
+    woken, held = gone.woken, weakref.ref(gone)
+    reader.tell(waiting)
+    reader.tell(gone)
+    del gone
+    assert held() is None
+    reader.start()
+    try:
+        assert waiting.woken.wait(20)
+        waiting.woken.clear()
+        vehicles.changes.append([record("A")])
+        assert waiting.woken.wait(20)
+        assert not woken.is_set()
+    finally:
+        reader.stop()

@@ -11,6 +11,7 @@ from bokeh.document import Document
 from bokeh.util.hex import hexbin
 from fleetflow_ui import shell
 from fleetflow_ui.geo import View, mercator
+from fleetflow_ui.map import tip
 from fleetflow_ui.map.dots import MOST_DOTS, hexagons, scene
 from fleetflow_ui.map.filters import Choice
 from fleetflow_ui.map.ground import needed
@@ -279,7 +280,7 @@ def test_the_panel_shows_everything_as_text(page):
     assert "&lt;script&gt;x&lt;/script&gt;" in html
     assert "not in the table of codes" in html
     assert "Crashed" in html
-    assert "&lt;script&gt;" in page.tip_words(0, time.time())
+    assert "&lt;script&gt;" in tip.words_of(page.fleet, 0, time.time(), page.panel.describe)
 
 
 def test_what_detectors_say_is_told_in_words(page):
@@ -291,7 +292,7 @@ def test_what_detectors_say_is_told_in_words(page):
         record("D", status="CRASHED", speeding=True),
         record("E"),
     )
-    tips = [page.tip_words(slot, time.time()) for slot in range(5)]
+    tips = [tip.words_of(page.fleet, slot, time.time(), page.panel.describe) for slot in range(5)]
     assert "Speeding</span>" in tips[0]
     assert "131 km/h" in tips[0]
     assert "in Depot &lt;b&gt;, North" in tips[0]

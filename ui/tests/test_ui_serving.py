@@ -322,6 +322,14 @@ def test_two_pages_of_one_url_are_refused(context):
         made(context, ("third", Third("jobs")))
 
 
+def test_pages_load_no_script_for_formulas(everything, served):
+    site = served(everything)
+    with urllib.request.urlopen(f"http://localhost:{site.port}/dashboard") as answer:
+        page = answer.read().decode()
+    assert "bokeh-widgets" in page
+    assert "mathjax" not in page
+
+
 def test_sessions_that_end_leave_nothing(everything, served, request):
     """200 openings and closings, of all pages: no document of them lives on."""
     documents = weakref.WeakSet()

@@ -204,7 +204,7 @@ class DotColumns:
 
 
 class HexColumns:
-    """The source of hexagons in a browser, sent only what changed: mostly some counts of the same hexagons."""
+    """The source of hexagons in a browser, sent only what changed: mostly counts of the same hexagons."""
 
     def __init__(self) -> None:
         self.source = ColumnDataSource({"q": [], "r": [], "count": [], "x": [], "y": []})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Any
 
@@ -15,26 +14,19 @@ from bokeh.models.widgets import Button, Div
 from fleetflow_ui import shell, words
 from fleetflow_ui.context import Context
 from fleetflow_ui.fleet import Fleet
-from fleetflow_ui.geo import View, around, centred, degrees, mercator
-from fleetflow_ui.map import trail
+from fleetflow_ui.geo import View, degrees
+from fleetflow_ui.map import tip, trail
+from fleetflow_ui.map.camera import Camera
 from fleetflow_ui.map.dots import hex_size_m, scene
 from fleetflow_ui.map.figure import MapFigure
 from fleetflow_ui.map.filters import FilterBar
 from fleetflow_ui.map.ground import Ground
 from fleetflow_ui.map.notice import notice
-from fleetflow_ui.map.panel import Panel, moving
+from fleetflow_ui.map.panel import Panel
 from fleetflow_ui.map.search import Search
-from fleetflow_ui.status import NORMAL, badges, remarks
 
 SETTLE_MS = 120
 """How long the view must have been still before new dots are sent."""
-FINDER_WIDE_PX, FINDER_NARROW_PX = (340.0, 0.0), (0.0, 190.0)
-"""What the finder covers of the map, from the left and from the top, on a desk and on a phone."""
-PHONE_PX = 700.0
-"""Up to this width the finder lies at the top and the panel at the bottom, as in `static/map.css`."""
-PANEL_NARROW = 0.46
-"""The share of the height that the panel may take there."""
-CLOSE_ZOOM = 9.0
 ESCAPE = """
 export default ({close}) => document.addEventListener("keydown", (event) => {
   if (event.key == "Escape" && close.visible) close.setv({tags: [Date.now()]})
@@ -56,6 +48,7 @@ class MapPage:
         self._measured = False
         self._waiting = False
         self.map = MapFigure(context, frame.theme)
+        self.camera = Camera(self.map)
         self.search = Search(self.fleet, self.select_vin)
         self.filters = FilterBar(self._on_choice)
         self.panel = Panel(context.configuration, self.clear, self._on_follow, self._zoom_to)
@@ -66,8 +59,8 @@ class MapPage:
         minus = Button(label="\u2212", name="zoom-out", margin=0)
         self.show_all = Button(label="Show all", name="show-all", margin=0, visible=False)
         self.fit_button.on_click(self.fit)
-        plus.on_click(lambda: self._zoom(1))
-        minus.on_click(lambda: self._zoom(-1))
+        plus.on_click(lambda: self.camera.zoom(1))
+        minus.on_click(lambda: self.camera.zoom(-1))
         self.show_all.on_click(self.filters.clear)
         self.roots = [
             self.map.plot,
@@ -105,7 +98,7 @@ class MapPage:
                 model.on_change(name, self._on_view)
         pointer.on_change("hovered", lambda attr, old, new: self._hover(new))
         pointer.on_change("taps", lambda attr, old, new: self.select(pointer.tapped))
-        pointer.on_change("opened", lambda attr, old, new: self._open(pointer.open_x, pointer.open_y))
+        pointer.on_change("opened", lambda attr, old, new: self.camera.open(pointer.open_x, pointer.open_y))
         self.panel.root.on_change("tags", lambda attr, old, new: self.clear())
         self._document.js_on_event("document_ready", self.search.ready())
         self._document.js_on_event("document_ready", CustomJS(args={"close": self.panel.root}, code=ESCAPE))
@@ -113,17 +106,8 @@ class MapPage:
 
     def start(self) -> None:
         """Show what the page's address asks for."""
-        at = self._frame.query.get("at", "").split(",")
-        if len(at) == 3:
-            try:
-                latitude, longitude, zoom = map(float, at)
-            except ValueError:
-                return
-            if all(map(math.isfinite, (latitude, longitude, zoom))):
-                x, y = mercator(latitude, longitude)
-                view = self.map.view
-                self.map.look_at(centred(x, y, min(14, max(2, zoom)), view.width_px, view.height_px))
-                self._fitted = True
+        if self.camera.start(self._frame.query.get("at", "")):
+            self._fitted = True
 
     def update(self) -> None:
         """Show the newest state of the fleet; sends nothing when nothing has changed that is shown."""
@@ -138,7 +122,7 @@ class MapPage:
         if self._selected is None and fleet.whole and (slot := fleet.slot(self._wanted)) is not None:
             self.select(slot)
             if "at" not in self._frame.query:
-                self._centre(slot, max(self.map.view.zoom, CLOSE_ZOOM - 2))
+                self.camera.approach(self.fleet, slot)
         self._tell(now)
         self._follow()
         self.draw(now)
@@ -211,7 +195,7 @@ class MapPage:
         slot = self.fleet.slot(vin)
         if slot is not None:
             self.select(slot)
-            self._centre(slot, max(self.map.view.zoom, CLOSE_ZOOM - 2))
+            self.camera.approach(self.fleet, slot)
 
     def select(self, slot: int) -> None:
         """Select a vehicle: its panel, its trail."""
@@ -245,15 +229,9 @@ class MapPage:
 
     def fit(self) -> None:
         """Show all vehicles that are chosen."""
-        fleet, view = self.fleet, self.map.view
-        covered = FINDER_WIDE_PX if view.width_px > PHONE_PX else FINDER_NARROW_PX
-        with fleet.lock:
-            mask = self.filters.choice.mask(fleet, time.time(), self._stale_s)
-            fitting = around(
-                fleet.x[: len(mask)][mask], fleet.y[: len(mask)][mask], view.width_px, view.height_px, covered
-            )
-        if fitting is not None:
-            self.map.look_at(fitting)
+        with self.fleet.lock:
+            mask = self.filters.choice.mask(self.fleet, time.time(), self._stale_s)
+            self.camera.fit(self.fleet, mask)
 
     def _read_archive(self, vin: str, slot: int) -> None:
         def show(line: trail.Line) -> None:
@@ -270,71 +248,24 @@ class MapPage:
         trail.READERS.submit(read)
 
     def _hover(self, slot: int) -> None:
-        tip = self.map.tip
+        shown = self.map.tip
         if not 0 <= slot < len(self.fleet):
-            tip.visible = False
+            shown.visible = False
             return
-        tip.text = self.tip_words(slot, time.time())
-        tip.visible = True
-
-    def tip_words(self, slot: int, now: float) -> str:
-        """Return what is told of a vehicle under the pointer, as HTML."""
-        fleet = self.fleet
-        record = fleet.records[slot]
-        codes = [self.panel.describe(code) for code in fleet.codes(slot)] or ["no codes"]
-        moment = float(fleet.time[slot])
-        states = "" if int(fleet.status[slot]) == NORMAL else f"<div>{badges(record)}</div>"
-        told = "".join(f"<div>{words.text(each)}</div>" for each in remarks(record))
-        return (
-            f"<b>{words.text(fleet.vins[slot])}</b>{states}{told}"
-            f"<div>{words.text(moving(fleet, slot))}</div>"
-            f"<div>{words.clock(moment)} <span class='ff-soft'>{words.ago(now - moment)}</span></div>"
-            f"<div>source {words.text(fleet.sources[int(fleet.source[slot])])}</div>"
-            + "".join(f"<div>{words.text(code)}</div>" for code in codes)
-        )
-
-    def _centre(self, slot: int, zoom: float) -> None:
-        view = self.map.view
-        # as many metres beside the middle as there will be pixels
-        scale = 2 ** (view.zoom - zoom)
-        x, y = float(self.fleet.x[slot]), float(self.fleet.y[slot]) - scale * self._above_m()
-        self.map.look_at(centred(x, y, zoom, view.width_px, view.height_px))
-
-    def _above_m(self) -> float:
-        """How far above the middle a selected vehicle is shown: on a phone its panel covers what is below."""
-        view = self.map.view
-        if view.width_px > PHONE_PX:
-            return 0.0
-        top, bottom = FINDER_NARROW_PX[1], (1 - PANEL_NARROW) * view.height_px
-        return (view.height_px / 2 - (top + bottom) / 2) * view.metres_per_px
+        shown.text = tip.words_of(self.fleet, slot, time.time(), self.panel.describe)
+        shown.visible = True
 
     def _zoom_to(self) -> None:
         if self._selected is not None:
-            self._centre(self._selected, max(CLOSE_ZOOM, self.map.view.zoom + 1))
-
-    def _zoom(self, steps: float) -> None:
-        view = self.map.view
-        zoom = min(14.0, max(2.0, view.zoom + steps))
-        self.map.look_at(centred(*view.middle, zoom, view.width_px, view.height_px))
-
-    def _open(self, x: float, y: float) -> None:
-        view = self.map.view
-        self.map.look_at(centred(x, y, view.zoom + 2, view.width_px, view.height_px))
+            self.camera.close_in(self.fleet, self._selected)
 
     def _on_follow(self, active: bool) -> None:
         if active and self._selected is not None:
-            self._centre(self._selected, self.map.view.zoom)
+            self.camera.centre(self.fleet, self._selected, self.map.view.zoom)
 
     def _follow(self) -> None:
-        if self._selected is None or not self.panel.follow.active:
-            return
-        x, y = self.map.view.middle
-        here = (
-            float(self.fleet.x[self._selected]),
-            float(self.fleet.y[self._selected]) - self._above_m(),
-        )
-        if math.hypot(here[0] - x, here[1] - y) > self.map.view.metres_per_px:
-            self._centre(self._selected, self.map.view.zoom)
+        if self._selected is not None and self.panel.follow.active:
+            self.camera.follow(self.fleet, self._selected)
 
     def _on_choice(self) -> None:
         now = time.time()
@@ -348,7 +279,7 @@ class MapPage:
             if "at" not in self._frame.query:
                 self.fit()
                 if self._selected is not None:
-                    self._centre(self._selected, max(self.map.view.zoom, CLOSE_ZOOM - 2))
+                    self.camera.approach(self.fleet, self._selected)
         if not self._waiting:
             self._waiting = True
             self._document.add_timeout_callback(self._settle, SETTLE_MS)
@@ -381,3 +312,5 @@ def build(document: Document, context: Context) -> None:
             document.add_root(root)
     page.start()
     frame.every(context.settings.refresh_s, page.update)
+    # two waits, for the reader and for this session, would add up
+    frame.on_fleet(page.update)
