@@ -4,33 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from bokeh.models import ColumnDataSource, HoverTool, Range1d
-from bokeh.plotting import figure
+from bokeh.models import ColumnDataSource, HoverTool
 
 from fleetflow_ui.quality import BARS, Quality, bars
+from fleetflow_ui.time_chart import LEGEND, TimeChart
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a94a3")
 """Told apart by colour-blind people, on white and on black (Okabe and Ito, "Color Universal Design")."""
 
 
-class RejectsChart:
+class RejectsChart(TimeChart):
     """Stacked bars by rule or source; a group keeps its colour as long as the page is open."""
 
     def __init__(self) -> None:
         self._colours: dict[str, str] = {}
         self.heaps = ColumnDataSource(bars(Quality(), {}))
-        self._x, self._y = Range1d(start=0, end=1), Range1d(start=0, end=1)
-        self.plot = figure(
-            name="over-time",
-            title="Rejects over time",
-            x_axis_type="datetime",
-            x_range=self._x,
-            y_range=self._y,
-            height=260,
-            tools="",
-            toolbar_location=None,
-            sizing_mode="stretch_width",
-        )
+        super().__init__("over-time", "Rejects over time", 260)
         quads: Any = self.plot.quad(
             left="left", right="right", bottom="bottom", top="top", source=self.heaps, fill_color="colour",
             line_color=None, legend_field="group",
@@ -42,14 +31,11 @@ class RejectsChart:
                 formatters={"@left": "datetime"},
             )
         )
-        self.plot.xgrid.visible = False
-        across: Any = self.plot.xaxis[0].ticker
-        across.desired_num_ticks = 5
         # there are no half rejects
         up: Any = self.plot.yaxis[0].ticker
         up.min_interval = 1
         legend = self.plot.legend[0]
-        legend.update(orientation="horizontal", border_line_color=None, margin=0, padding=0)
+        legend.update(**LEGEND)
         self.plot.add_layout(legend, "above")
 
     def show(self, quality: Quality) -> None:
@@ -62,6 +48,5 @@ class RejectsChart:
             return
         self.heaps.data = heaps
         end = quality.begin + BARS * quality.width_s
-        self._x.update(start=quality.begin * 1000, end=end * 1000)
         tops: list[Any] = heaps["top"]
-        self._y.update(start=0, end=1.08 * max([1, *tops]))
+        self.show_range(quality.begin * 1000, end * 1000, 1.08 * max([1, *tops]))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource
 from bokeh.models.annotations import Legend, LegendItem
-from bokeh.plotting import figure
+
+from fleetflow_ui.time_chart import LEGEND, TimeChart
 
 LINES = ("#1f77b4", "#e0a100", "#0a7d4b", "#b3589a", "#c4232f", "#6f7d8c")
 """Told apart by people who confuse red and green, too: they differ in lightness."""
@@ -15,38 +16,17 @@ SHORTEST_MS = 60_000
 """What the chart shows at least, its right edge being now."""
 
 
-class RatesChart:
+class RatesChart(TimeChart):
     """Built once; `show` changes lines, ranges and names."""
 
     def __init__(self) -> None:
         self._named: list[str] = []
         self.rates = ColumnDataSource({"xs": [], "ys": [], "name": [], "colour": []})
-        self._x, self._y = Range1d(start=0, end=1), Range1d(start=0, end=1)
-        self.plot = figure(
-            name="rates",
-            title="Pings per second",
-            x_axis_type="datetime",
-            x_range=self._x,
-            y_range=self._y,
-            height=170,
-            tools="",
-            toolbar_location=None,
-            sizing_mode="stretch_width",
-            css_classes=["chart"],
-        )
+        super().__init__("rates", "Pings per second", 170, css_classes=["chart"])
         self._lines: Any = self.plot.multi_line(
             "xs", "ys", source=self.rates, line_color="colour", line_width=2
         )
-        self.plot.xgrid.visible = False
-        ticker: Any = self.plot.xaxis[0].ticker
-        ticker.desired_num_ticks = 5
-        look: dict[str, Any] = {
-            "orientation": "horizontal",
-            "border_line_color": None,
-            "margin": 0,
-            "padding": 0,
-        }
-        self.legend = Legend(items=[], location="top_left", **look)
+        self.legend = Legend(items=[], location="top_left", **LEGEND)
         self.plot.add_layout(self.legend, "above")
 
     def show(self, history: Sequence[tuple[float, Mapping[str, float]]]) -> None:
@@ -61,8 +41,7 @@ class RatesChart:
         }
         if history:
             highest = max([1.0, *(rate for _, rates in history for rate in rates.values())])
-            self._x.update(start=min(moments[0], moments[-1] - SHORTEST_MS), end=moments[-1])
-            self._y.update(start=0, end=1.1 * highest)
+            self.show_range(min(moments[0], moments[-1] - SHORTEST_MS), moments[-1], 1.1 * highest)
         if names != self._named:
             self._named = names
             self.legend.items = [
