@@ -31,6 +31,7 @@ from fleetflow_ui.parts import (
     CARD_CSS,
     HTML_CSS,
     PAGE_CSS,
+    ROW_HEIGHT,
     Act,
     Question,
     card,
@@ -52,6 +53,8 @@ TITLES = {
     "reason": ("reason", 300), "where": ("where", 220), "state": ("state", 100),
 }  # fmt: skip
 ANY = "any"
+SAMPLES_SEEN = 12
+"""Rows of the list that are seen at once; more are scrolled."""
 LOOK_S = 2.0
 """Seconds between two looks whether something has changed."""
 TURN_S = 60.0
@@ -114,7 +117,7 @@ class QualityPage:
         )
         self.samples = ColumnDataSource({name: [] for name in TITLES})
         self.samples.selected.on_change("indices", lambda attr, old, new: self._show_selected())
-        self.table = table(self.samples, TITLES, "samples", height=420, selectable="checkbox")
+        self.table = table(self.samples, TITLES, "samples", selectable="checkbox")
         self.caption = Div(
             name="caption", margin=0, sizing_mode="stretch_width", stylesheets=["h3 { margin: 0; }"]
         )
@@ -248,6 +251,9 @@ class QualityPage:
             self.samples.selected.indices = [
                 index for index, each in enumerate(quality.samples) if each.id in chosen
             ]
+        height = ROW_HEIGHT * (min(SAMPLES_SEEN, max(1, len(quality.samples))) + 1) + 4
+        if self.table.height != height:
+            self.table.height = height
         shown = f"the newest {SAMPLES} of " if quality.total > SAMPLES else ""
         said = f"<h3>{words.text(shown)}{words.count(quality.total, 'reject')}</h3>"
         if not quality.total and quality.by_rule:
