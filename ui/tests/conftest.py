@@ -78,6 +78,8 @@ class Site:
         self.environment |= {
             "FLEETFLOW_HOME": str(home),
             "FLEETFLOW_UI_REFRESH_S": "0.2",
+            # the tests' pings are as old as the run: long before the last test they would be stale
+            "FLEETFLOW_UI_STALE_S": "3000",
             "FLEETFLOW_BETA_URL": "",
             "FLEETFLOW_PLUGINS_DISABLED": os.environ.get("FLEETFLOW_PLUGINS_DISABLED", ""),
         }
