@@ -39,12 +39,27 @@ class Numbering:
 
 
 @dataclass(frozen=True, slots=True)
+class Vehicles:
+    """The rows of one batch, vehicle after vehicle, each in order of arrival.
+
+    `row` is the row of each in the batch. `vins` has each vehicle once, in order of appearance, `first` where
+    it begins, and `group` for each row which of the vehicles it belongs to.
+    """
+
+    row: Integers
+    vins: Sequence[str]
+    first: Integers
+    group: Integers
+
+
+@dataclass(frozen=True, slots=True)
 class Fixes:
     """Pings of one batch: one array each, vehicle after vehicle, each in order of arrival.
 
     `row` is the row of each in the batch, `time` in whole milliseconds since 1970, `latitude` and `longitude`
     in degrees. `vehicles` has the number of each vehicle (each once), `first` where it begins, and `group`
-    for each row which of the vehicles it belongs to.
+    for each row which of the vehicles it belongs to. `rising` tells whether each ping is later than the one
+    of its vehicle before it.
     """
 
     row: Integers
@@ -54,6 +69,12 @@ class Fixes:
     vehicles: Integers
     first: Integers
     group: Integers
+    rising: bool
+
+
+def vehicles_of(pings: pl.DataFrame) -> Vehicles | None:
+    """Return the pings of a batch that have a VIN by vehicle, None when there are none; shared as `fixes_of`."""
+    return _latest.of(pings).vehicles(pings)
 
 
 def fixes_of(pings: pl.DataFrame, numbering: Numbering) -> Fixes | None:
@@ -64,91 +85,128 @@ def fixes_of(pings: pl.DataFrame, numbering: Numbering) -> Fixes | None:
     vehicle stand together, and for those who are handed the same batch one after the other: they share the
     arrays, which therefore cannot be written to.
     """
-    grouped = _latest.grouped(pings)
+    grouped = _latest.of(pings).fixes(pings)
     if grouped is None:
         return None
-    vehicles = numbering.of(grouped.vins)
     return Fixes(
-        grouped.row,
+        grouped.by.row,
         grouped.time,
         grouped.latitude,
         grouped.longitude,
-        vehicles,
-        grouped.first,
-        grouped.group,
+        numbering.of(grouped.by.vins),
+        grouped.by.first,
+        grouped.by.group,
+        grouped.rising,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Grouped:
-    """Fixes before their vehicles have numbers: `vins` has each vehicle once, in order of appearance."""
+    """Fixes before their vehicles have numbers."""
 
-    row: Integers
+    by: Vehicles
     time: Integers
     latitude: Floats
     longitude: Floats
-    vins: Sequence[str]
-    first: Integers
-    group: Integers
+    rising: bool
 
-    def __post_init__(self) -> None:
-        for array in (self.row, self.time, self.latitude, self.longitude, self.first, self.group):
-            array.flags.writeable = False
+
+class _Batch:
+    """What was found out about a batch, which is not kept itself."""
+
+    def __init__(self) -> None:
+        self._vehicles: Vehicles | None = None
+        self._fixes: _Grouped | None = None
+        self._asked: set[str] = set()
+
+    def vehicles(self, pings: pl.DataFrame) -> Vehicles | None:
+        if "vehicles" not in self._asked:
+            self._asked.add("vehicles")
+            self._vehicles = _by_vin(pings["vin"])
+        return self._vehicles
+
+    def fixes(self, pings: pl.DataFrame) -> _Grouped | None:
+        if "fixes" not in self._asked:
+            self._asked.add("fixes")
+            self._fixes = _group(pings, self.vehicles(pings))
+        return self._fixes
 
 
 class _Latest(threading.local):
-    """The batch that each thread grouped last, while somebody still holds it."""
+    """The batch that each thread looked at last, while somebody still holds it."""
 
     def __init__(self) -> None:
         self._pings: weakref.ref[pl.DataFrame] | None = None
-        self._grouped: _Grouped | None = None
+        self._batch = _Batch()
 
-    def grouped(self, pings: pl.DataFrame) -> _Grouped | None:
+    def of(self, pings: pl.DataFrame) -> _Batch:
         if self._pings is None or self._pings() is not pings:
-            self._grouped = _group(pings)
+            self._batch = _Batch()
             self._pings = weakref.ref(pings, self._forget)
-        return self._grouped
+        return self._batch
 
     def _forget(self, pings: weakref.ref[pl.DataFrame]) -> None:
         if self._pings is pings:
-            self._pings = self._grouped = None
+            self._pings, self._batch = None, _Batch()
 
 
 _latest = _Latest()
 """Grouping is a function of the batch alone, so that it does not matter who asks, when, or how often."""
 
 
-def _group(pings: pl.DataFrame) -> _Grouped | None:
-    vins = pings["vin"]
-    if not len(vins):
+def _group(pings: pl.DataFrame, by: Vehicles | None) -> _Grouped | None:
+    if by is None:
         return None
     time = pings["time"].to_numpy() * 1000
     np.rint(time, out=time)
     latitude, longitude = pings["latitude"].to_numpy(), pings["longitude"].to_numpy()
-    row = np.arange(len(vins))
     # the least and the greatest tell it for all of them: of what is not a number they are not a number
     bounds = ((time, 0, TIME_MASK), (latitude, -90, 90), (longitude, -180, 180))
-    if vins.null_count() or not all(c.min() >= low and c.max() <= high for c, low, high in bounds):
+    if not all(c.min() >= low and c.max() <= high for c, low, high in bounds):
+        vins = pings["vin"]
         usable = vins.is_not_null().to_numpy()
         for column, low, high in bounds:
             usable = usable & (column >= low) & (column <= high)
-        row = np.flatnonzero(usable)
-        if not len(row):
+        by = _by_vin(vins, np.flatnonzero(usable))
+        if by is None:
             return None
-        vins, time, latitude, longitude = vins.gather(row), time[row], latitude[row], longitude[row]
+    if not _in_place(by.row, len(time)):
+        time, latitude, longitude = (column.take(by.row) for column in (time, latitude, longitude))
     time_ms = time.astype(np.int64)
+    stays = time_ms[1:] <= time_ms[:-1]
+    stays[by.first[1:] - 1] = False
+    for array in (time_ms, latitude, longitude):
+        array.flags.writeable = False
+    return _Grouped(by, time_ms, latitude, longitude, not stays.any())
+
+
+def _in_place(row: Integers, rows: int) -> bool:
+    """Return whether rows in this order are all rows as they stand."""
+    return len(row) == rows and bool((row[1:] > row[:-1]).all())
+
+
+def _by_vin(vins: pl.Series, row: Integers | None = None) -> Vehicles | None:
+    """Group some rows of a batch (None: all), those without a VIN left out."""
+    if row is None and vins.null_count():
+        row = np.flatnonzero(vins.is_not_null().to_numpy())
+    if row is not None:
+        vins = vins.gather(row)
+    if not len(vins):
+        return None
     runs = vins.rle().struct.unnest()
     size = runs["len"].to_numpy().astype(np.int64)
     names, which = _distinct(runs["value"])
+    order = np.arange(len(vins))
     if len(names) < len(which):
         which = np.repeat(which, size)
         # numpy sorts 16 bits in time that grows with the rows alone
         order = np.argsort(which.astype(np.uint16) if len(names) <= 1 << 16 else which, kind="stable")
-        row, time_ms, latitude, longitude = row[order], time_ms[order], latitude[order], longitude[order]
         size = np.bincount(which)
     first = np.cumsum(size) - size
-    group = np.repeat(np.arange(len(names)), size)
-    return _Grouped(row, time_ms, latitude, longitude, names, first, group)
+    by = Vehicles(order if row is None else row[order], names, first, np.repeat(np.arange(len(names)), size))
+    for array in (by.row, by.first, by.group):
+        array.flags.writeable = False
+    return by
 
 
 def _distinct(vins: pl.Series) -> tuple[Sequence[str], Integers]:
@@ -167,10 +225,10 @@ def later_ones(fixes: Fixes, newest: Integers, never: int) -> tuple[Fixes | None
 
     Left out are late and repeated pings. `newest` and what is returned beside the fixes: see `newest_before`.
     """
+    if in_order(fixes, newest):
+        return fixes, fixes.time[ends(fixes.first, len(fixes.time))]
     before, newest = newest_before(fixes, newest, never)
     later = fixes.time > before
-    if later.all():
-        return fixes, newest
     rows = np.flatnonzero(later)
     if not len(rows):
         return None, newest
@@ -183,8 +241,14 @@ def later_ones(fixes: Fixes, newest: Integers, never: int) -> tuple[Fixes | None
         fixes.vehicles[fixes.group[rows[first]]],
         first,
         group,
+        True,
     )
     return later_fixes, newest
+
+
+def in_order(fixes: Fixes, newest: Integers) -> bool:
+    """Return whether each fix is later than all of its vehicle before it; `newest` as in `newest_before`."""
+    return fixes.rising and bool((fixes.time[fixes.first] > newest).all())
 
 
 def newest_before(fixes: Fixes, newest: Integers, never: int) -> tuple[Integers, Integers]:
@@ -198,7 +262,7 @@ def newest_before(fixes: Fixes, newest: Integers, never: int) -> tuple[Integers,
     before[1:] = time[:-1]
     before[first] = newest
     last = ends(first, len(time))
-    if (time > before).all():
+    if in_order(fixes, newest):
         return before, time[last]
     # the group in the high bits makes the running maximum start anew with each vehicle
     running = np.maximum.accumulate((fixes.group << TIME_BITS) | time) & TIME_MASK

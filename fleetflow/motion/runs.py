@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +12,9 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 Number = TypeVar("Number", bound=np.generic)
+Column = npt.NDArray[Any]
+LONG = 32
+"""From so many rows per run it is cheaper to copy runs than rows."""
 
 
 def groups(keys: Integers) -> tuple[Integers, Integers]:
@@ -36,6 +40,24 @@ def spread(start: Integers, size: Integers) -> Integers:
     """Return start, start + 1, ... for each run, one after the other."""
     before = np.cumsum(size) - size
     return np.repeat(start - before, size) + np.arange(size.sum())
+
+
+def woven(old: Sequence[Column], new: Sequence[Column], held: Integers, came: Integers) -> list[Column]:
+    """Return columns of `held[i]` old and then `came[i]` new rows for each i; nothing new is copied in vain."""
+    if not len(old[0]):
+        return list(new)
+    if len(new[0]) > LONG * len(came):
+        from_old, from_new = np.cumsum(held) - held, np.cumsum(came) - came
+        bounds = np.stack([from_old, from_old + held, from_new, from_new + came], axis=1).tolist()
+        return [
+            np.concatenate([part for a, b, c, d in bounds for part in (x[a:b], y[c:d])])
+            for x, y in zip(old, new, strict=True)
+        ]
+    start = np.cumsum(held + came) - held - came
+    where = np.empty(len(old[0]) + len(new[0]), np.int64)
+    where[spread(start, held)] = np.arange(len(old[0]))
+    where[spread(start + held, came)] = np.arange(len(old[0]), len(where))
+    return [np.concatenate([x, y]).take(where) for x, y in zip(old, new, strict=True)]
 
 
 def grown(array: npt.NDArray[Number], rows: int, fill: float | bool) -> npt.NDArray[Number]:

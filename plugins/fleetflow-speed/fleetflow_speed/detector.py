@@ -17,10 +17,10 @@ import numpy as np
 import polars as pl
 
 from fleetflow.contracts.detector import Event
-from fleetflow.motion.fixes import TIME_BITS, Fixes, Numbering, fixes_of, newest_before
-from fleetflow.motion.runs import Booleans, Floats, Integers, ends, groups, grown, sizes, spread
+from fleetflow.motion.fixes import Fixes, Numbering, fixes_of, in_order, newest_before
+from fleetflow.motion.runs import Booleans, Column, Integers, ends, groups, grown, sizes, spread, woven
 from fleetflow.motion.tables import packed, unpacked
-from fleetflow_speed.odometer import NEVER, Odometer, Windows, slots_of
+from fleetflow_speed.odometer import NEVER, Odometer, Track, Windows, slots_of, vehicle_key
 from fleetflow_speed.pending import Pending
 from fleetflow_speed.settings import SpeedSettings
 
@@ -53,7 +53,10 @@ class SpeedShard:
         self._speeding: Booleans = np.zeros(0, np.bool_)
         self._pending = Pending()
         self._odometer = Odometer(
-            round(settings.window_s / settings.slide_s), self._slide_ms, round(settings.min_span_s * 1000)
+            round(settings.window_s / settings.slide_s),
+            self._slide_ms,
+            round(settings.min_span_s * 1000),
+            settings.limit_kmh,
         )
         if state is not None:
             self._load(state)
@@ -64,19 +67,19 @@ class SpeedShard:
         if fixes is None:
             return []
         self._fit()
-        vehicles, time, latitude, longitude = self._closed(fixes)
-        if not len(vehicles):
+        track = self._track(fixes)
+        if not (track.closed > track.first).any():
             return []
-        windows = self._odometer.drive(vehicles, time, latitude, longitude)
+        windows = self._odometer.drive(track, self._speeding[track.vehicles])
         return [
             self._event(
                 self._numbering.vins[windows.vehicle[i]],
                 speeding,
                 float(windows.speed_kmh[i]),
                 int(windows.slot[i]),
-                int(time[row]),
-                float(latitude[row]),
-                float(longitude[row]),
+                int(track.time[row]),
+                float(track.latitude[row]),
+                float(track.longitude[row]),
             )
             for i, speeding in self._changes(windows)
             for row in (windows.last[i],)
@@ -89,77 +92,67 @@ class SpeedShard:
         self._pending.fit(vehicles)
         self._odometer.fit(vehicles)
 
-    def _closed(self, fixes: Fixes) -> tuple[Integers, Integers, Floats, Floats]:
+    def _track(self, fixes: Fixes) -> Track:
         """Return the fixes whose windows are to be evaluated, in order; all others are pending."""
         vehicles, group = fixes.vehicles, fixes.group
+        columns = (fixes.time, fixes.latitude, fixes.longitude)
+        came = sizes(fixes.first, len(group))
         stored = self._newest[vehicles]
-        before, newest = newest_before(fixes, stored, NEVER)
+        if in_order(fixes, stored):
+            # the common case: what is later than all before it is not too late
+            good, newest = None, fixes.time[ends(fixes.first, len(group))]
+        else:
+            before, newest = newest_before(fixes, stored, NEVER)
+            good = slots_of(fixes.time, self._slide_ms) > self._final(before)
         self._newest[vehicles] = newest
         final = self._final(newest)
         moved = final > self._final(stored)
-        if moved.all() and (fixes.time > before).all():
-            # the common case: what is later than all before it is not too late
-            return self._parted(vehicles, final, *self._with_pending(fixes, vehicles, group, None))
-        good = slots_of(fixes.time, self._slide_ms) > self._final(before)
         if not moved.all():
+            good = np.ones(len(group), np.bool_) if good is None else good
             wait = good & ~moved[group]
             counts = np.bincount(group[wait], minlength=len(vehicles))
-            self._pending.append(
-                vehicles, counts, fixes.time[wait], fixes.latitude[wait], fixes.longitude[wait]
-            )
+            self._pending.append(vehicles, counts, *(column[wait] for column in columns))
             good &= moved[group]
+        if good is not None:
+            came = np.bincount(group[good], minlength=len(vehicles))[moved]
+            columns = tuple(column[good] for column in columns)
             vehicles, final = vehicles[moved], final[moved]
-            group = (np.cumsum(moved) - 1)[group]
-        return self._parted(vehicles, final, *self._with_pending(fixes, vehicles, group, good))
-
-    def _parted(
-        self,
-        vehicles: Integers,
-        final: Integers,
-        group: Integers,
-        time: Integers,
-        latitude: Floats,
-        longitude: Floats,
-    ) -> tuple[Integers, Integers, Floats, Floats]:
-        """Return the fixes up to the end of the final slot of their vehicle; the others are pending."""
-        closed = time <= (final * self._slide_ms)[group]
-        kept = ~closed
-        counts = np.bincount(group[kept], minlength=len(vehicles))
-        self._pending.replace(vehicles, counts, time[kept], latitude[kept], longitude[kept])
-        return vehicles[group[closed]], time[closed], latitude[closed], longitude[closed]
+        track = self._with_pending(vehicles, came, columns, final)
+        left = sizes(track.first, len(track.time)) - (track.closed - track.first)
+        rows = spread(track.closed, left)
+        self._pending.replace(
+            track.vehicles, left, track.time[rows], track.latitude[rows], track.longitude[rows]
+        )
+        return track
 
     def _final(self, newest: Integers) -> Integers:
         """Return the last slot whose window is not waited for any longer."""
         return (newest - self._lateness_ms) // self._slide_ms
 
     def _with_pending(
-        self, fixes: Fixes, vehicles: Integers, group: Integers, good: Booleans | None
-    ) -> tuple[Integers, Integers, Floats, Floats]:
-        """Return the good fixes (None: all are) and the pending ones, by vehicle and time, each once."""
+        self, vehicles: Integers, came: Integers, columns: Sequence[Column], final: Integers
+    ) -> Track:
+        """Return what came and the pending fixes, by vehicle and time, each once; closed up to `final`."""
         pending = self._pending
-        if good is None:
-            came, new_time = sizes(fixes.first, len(group)), fixes.time
-            new_latitude, new_longitude = fixes.latitude, fixes.longitude
-        else:
-            came, new_time = np.bincount(group[good], minlength=len(vehicles)), fixes.time[good]
-            new_latitude, new_longitude = fixes.latitude[good], fixes.longitude[good]
-        held = pending.size[vehicles]
-        start = np.cumsum(held + came) - held - came
-        old, new = spread(start, held), spread(start + held, came)
-        rows = pending.rows(vehicles)
+        held, rows = pending.size[vehicles], pending.rows(vehicles)
+        old = [column[rows] for column in (pending.time, pending.latitude, pending.longitude)]
+        time, latitude, longitude = woven(old, columns, held, came)
         group = np.repeat(np.arange(len(vehicles)), held + came)
-        time = np.empty(len(group), np.int64)
-        latitude, longitude = np.empty(len(group)), np.empty(len(group))
-        time[old], time[new] = pending.time[rows], new_time
-        latitude[old], latitude[new] = pending.latitude[rows], new_latitude
-        longitude[old], longitude[new] = pending.longitude[rows], new_longitude
-        key = (group << TIME_BITS) | time
-        if (key[1:] > key[:-1]).all():
-            return group, time, latitude, longitude
-        # of several positions at one time the greatest counts, whichever came first
-        order = np.lexsort((longitude, latitude, key))
-        order = order[np.append(key[order][1:] != key[order][:-1], True)]
-        return group[order], time[order], latitude[order], longitude[order]
+        key = vehicle_key(group, time)
+        if not (key[1:] > key[:-1]).all():
+            # of several positions at one time the greatest counts, whichever came first
+            order = np.lexsort((longitude, latitude, key))
+            order = order[np.append(key[order][1:] != key[order][:-1], True)]
+            key, group = key[order], group[order]
+            time, latitude, longitude = time[order], latitude[order], longitude[order]
+        first = np.searchsorted(key, vehicle_key(np.arange(len(vehicles)), 0))
+        end = np.maximum(final * self._slide_ms, -1)
+        closed = np.searchsorted(key, vehicle_key(np.arange(len(vehicles)), end), side="right")
+        there = sizes(first, len(key)) > 0
+        if not there.all():
+            vehicles, first, closed = vehicles[there], first[there], closed[there]
+            key = vehicle_key(np.repeat(np.arange(len(first)), sizes(first, len(key))), time)
+        return Track(vehicles, first, closed, key, time, latitude, longitude)
 
     def _changes(self, windows: Windows) -> list[tuple[int, bool]]:
         """Return which windows change whether their vehicle is speeding, and to what."""

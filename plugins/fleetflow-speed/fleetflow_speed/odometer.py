@@ -9,9 +9,32 @@ import numpy as np
 from fleetflow.motion.fixes import TIME_BITS
 from fleetflow.motion.runs import Booleans, Floats, Integers, ends, groups, grown, sizes, spread
 from fleetflow.motion.sphere import legs, millimetres
+from fleetflow_speed.legs import fast_legs
 
 NEVER = -(1 << TIME_BITS)
 FAR = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Fixes in order of vehicle and time, no two of a vehicle at one time.
+
+    `vehicles` has each vehicle once, `first` where it begins, and `closed` the row up to which its fixes are
+    to be driven. Others that are known to follow may come after. `key` is `vehicle_key` of each row.
+    """
+
+    vehicles: Integers
+    first: Integers
+    closed: Integers
+    key: Integers
+    time: Integers
+    latitude: Floats
+    longitude: Floats
+
+
+def vehicle_key(order: Integers, time: Integers) -> Integers:
+    """Return numbers that sort as (place of the vehicle in the track, time) do; times from -1 on."""
+    return (order << TIME_BITS) + time
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +55,22 @@ class Odometer:
     """Distance travelled per vehicle, remembered for one window at the pace of the slide.
 
     Time is cut into slots of one slide, (k - 1, k]; of each slot that had a fix the time of its first one
-    and the odometer there are kept, for as many slots as a window has.
+    and the odometer there are kept, for as many slots as a window has. The odometer says how far a vehicle
+    came within a window; stretches over which nobody asks for a speed count as if they were straight.
     """
 
-    def __init__(self, slots: int, slide_ms: int, min_span_ms: int) -> None:
+    def __init__(self, slots: int, slide_ms: int, min_span_ms: int, limit_kmh: float) -> None:
         self._slots = slots
         self._slide_ms = slide_ms
         self._min_span_ms = min_span_ms
+        self._limit_kmh = limit_kmh
         self.latitude: Floats = np.zeros(0, np.float64)
         self.longitude: Floats = np.zeros(0, np.float64)
         self.distance_mm: Integers = np.zeros(0, np.int64)
         self.last_slot: Integers = np.zeros(0, np.int64)
+        # neither is stored: after a resume both are as late as they can have been
+        self._last_time: Integers = np.zeros(0, np.int64)
+        self._fast_slot: Integers = np.zeros(0, np.int64)
         self.first_time: Integers = np.zeros((0, slots), np.int64)
         self.first_mm: Integers = np.zeros((0, slots), np.int64)
 
@@ -52,37 +80,48 @@ class Odometer:
         self.longitude = grown(self.longitude, vehicles, np.nan)
         self.distance_mm = grown(self.distance_mm, vehicles, 0)
         self.last_slot = grown(self.last_slot, vehicles, NEVER)
+        self._last_time = grown(self._last_time, vehicles, NEVER)
+        self._fast_slot = grown(self._fast_slot, vehicles, NEVER)
         self.first_time = grown(self.first_time, vehicles, NEVER)
         self.first_mm = grown(self.first_mm, vehicles, 0)
 
-    def drive(self, vehicles: Integers, time: Integers, latitude: Floats, longitude: Floats) -> Windows:
-        """Take fixes in order of (vehicle, time), newer than all before; return the windows they end.
+    def drive(self, track: Track, asked: Booleans) -> Windows:
+        """Take the closed fixes of a track, newer than all before; return the windows they end.
 
-        `vehicles` has the vehicle of each row.
+        Left out are windows that cannot be above the limit, unless `asked` says of their vehicle that all
+        windows are wanted: a mean over legs is not above a limit that none of the legs is above.
         """
-        first, group = groups(vehicles)
-        each = vehicles[first]
+        wanted = asked | self._fast(track)
+        last_slot = slots_of(track.time[track.closed - 1], self._slide_ms)
+        # of a vehicle without windows only what later windows may reach
+        oldest = np.maximum((last_slot - self._slots) * self._slide_ms, -1)
+        reached = np.searchsorted(track.key, vehicle_key(np.arange(len(oldest)), oldest), side="right")
+        begin = np.where(wanted, track.first, np.maximum(track.first, reached))
+        drives = track.closed > track.first
+        each, wanted, begin = track.vehicles[drives], wanted[drives], begin[drives]
+        count = track.closed[drives] - begin
+        rows = spread(begin, count)
+        time, latitude, longitude = (c.take(rows) for c in (track.time, track.latitude, track.longitude))
+        first, group = np.cumsum(count) - count, np.repeat(np.arange(len(count)), count)
+
         mm = millimetres(legs(latitude, longitude, first, self.latitude[each], self.longitude[each]))
         total = np.cumsum(mm)
         total += (self.distance_mm[each] - total[first] + mm[first])[group]
         slot = slots_of(time, self._slide_ms)
-        key = (group << TIME_BITS) | slot
-        begins = np.empty(len(key), np.bool_)
-        begins[:1] = True
-        np.not_equal(key[1:], key[:-1], out=begins[1:])
-        opens = np.flatnonzero(begins)
-        windows = self._windows(vehicles[opens], slot[opens], key[opens], opens, time, total)
-        newest = ends(first, len(key))
+        opens, _ = groups(vehicle_key(group, slot))
+        windows = self._windows(each, wanted, group[opens], slot[opens], opens, time, total)
+        newest = ends(first, len(time))
         self.latitude[each], self.longitude[each] = latitude[newest], longitude[newest]
         self.distance_mm[each], self.last_slot[each] = total[newest], slot[newest]
+        self._last_time[each] = time[newest]
         # no window reaches further back than so many slots; of two that share a place the later one stays
         of = np.searchsorted(opens, first)
-        count = np.minimum(sizes(of, len(opens)), self._slots)
-        recent = spread(ends(of, len(opens)) + 1 - count, count)
-        place = windows.slot[recent] % self._slots
-        self.first_time[windows.vehicle[recent], place] = time[opens[recent]]
-        self.first_mm[windows.vehicle[recent], place] = total[opens[recent]]
-        return windows
+        held = np.minimum(sizes(of, len(opens)), self._slots)
+        recent = opens[spread(ends(of, len(opens)) + 1 - held, held)]
+        vehicle, place = each[group[recent]], slot[recent] % self._slots
+        self.first_time[vehicle, place] = time[recent]
+        self.first_mm[vehicle, place] = total[recent]
+        return Windows(windows.vehicle, windows.slot, rows[windows.last], windows.speed_kmh)
 
     def remembered(self, vehicles: int) -> Booleans:
         """Return which places of the first so many vehicles hold something that a window may reach."""
@@ -95,23 +134,51 @@ class Odometer:
         vehicles, time, mm = vehicles[order], time[order], mm[order]
         slot = slots_of(time, self._slide_ms)
         np.maximum.at(self.last_slot, vehicles, slot)
+        self._last_time = self.last_slot * self._slide_ms
+        self._fast_slot = self.last_slot.copy()
         fits = slot > self.last_slot[vehicles] - self._slots
         vehicles, time, mm, place = vehicles[fits], time[fits], mm[fits], slot[fits] % self._slots
         self.first_time[vehicles, place] = time
         self.first_mm[vehicles, place] = mm
 
+    def _fast(self, track: Track) -> Booleans:
+        """Return which vehicles may have driven a leg above the limit that a window of theirs holds."""
+        each, first = track.vehicles, track.first
+        rows = fast_legs(
+            track.time,
+            track.latitude,
+            track.longitude,
+            first,
+            self._last_time[each],
+            self.latitude[each],
+            self.longitude[each],
+            self._limit_kmh,
+        )
+        fast = self._fast_slot[each] > slots_of(track.time[first], self._slide_ms) - self._slots
+        whose = np.searchsorted(first, rows, side="right") - 1
+        fast[whose] = True
+        # the last of rows that share a vehicle stays
+        self._fast_slot[each[whose]] = slots_of(track.time[rows], self._slide_ms)
+        return fast
+
     def _windows(
         self,
-        vehicle: Integers,
+        each: Integers,
+        wanted: Booleans,
+        group: Integers,
         slot: Integers,
-        key: Integers,
         opens: Integers,
         time: Integers,
         total: Integers,
     ) -> Windows:
-        begin = slot - self._slots
+        """Return the windows of the vehicles `each` that are wanted; `opens` has the first row of each slot."""
         last = ends(opens, len(time))
-        earliest = opens[self._earliest(key)]
+        if not wanted.all():
+            some = wanted[group]
+            group, slot, opens, last = group[some], slot[some], opens[some], last[some]
+        vehicle = each[group]
+        begin = slot - self._slots
+        earliest = opens[self._earliest(vehicle_key(group, slot))]
         since, since_mm = time[earliest], total[earliest]
         # windows that reach back to before these fixes
         back = np.flatnonzero(begin < self.last_slot[vehicle])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fleetflow_speed.odometer import Odometer
+from fleetflow_speed.odometer import Odometer, Track, vehicle_key
 from fleetflow_speed.settings import SpeedSettings
 
 from fleetflow.testing.buses import as_alpha, valid
@@ -68,9 +68,12 @@ def test_computed_speeds_agree_with_those_that_the_buses_report(bus_days, day):
     vehicle = np.array([buses[bus] for bus, _ in keys])
     time = np.array([when for _, when in keys])
     latitude, longitude, reported = np.array([fixes[key] for key in keys]).T
-    odometer = Odometer(window_s // 60, 60_000, window_s * 500)
+    odometer = Odometer(window_s // 60, 60_000, window_s * 500, 113.0)
     odometer.fit(len(buses))
-    windows = odometer.drive(vehicle, time, latitude, longitude)
+    first, closed = (np.searchsorted(vehicle, np.arange(len(buses)), side) for side in ("left", "right"))
+    key = vehicle_key(vehicle, time)
+    track = Track(np.arange(len(buses)), first, closed, key, time, latitude, longitude)
+    windows = odometer.drive(track, asked=np.ones(len(buses), np.bool_))
     told = np.flatnonzero(~np.isnan(windows.speed_kmh))
     assert len(told) > 2000
     means = []
