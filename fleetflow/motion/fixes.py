@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from fleetflow.motion.runs import Floats, Integers, ends, groups
+from fleetflow.motion.runs import Floats, Integers, ends, few_true, groups, sizes
 
 TIME_BITS = 43
 """Bits of a time in whole milliseconds since 1970: until the year 2248. What is left of 64 bits numbers the
@@ -43,13 +43,15 @@ class Vehicles:
     """The rows of one batch, vehicle after vehicle, each in order of arrival.
 
     `row` is the row of each in the batch. `vins` has each vehicle once, in order of appearance, `first` where
-    it begins, and `group` for each row which of the vehicles it belongs to.
+    it begins, and `group` for each row which of the vehicles it belongs to. `in_place` tells that these are
+    all rows of the batch as they stand.
     """
 
     row: Integers
     vins: Sequence[str]
     first: Integers
     group: Integers
+    in_place: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ def _group(pings: pl.DataFrame, by: Vehicles | None) -> _Grouped | None:
         by = _by_vin(vins, np.flatnonzero(usable))
         if by is None:
             return None
-    if not _in_place(by.row, len(time)):
+    if not by.in_place:
         time, latitude, longitude = (column.take(by.row) for column in (time, latitude, longitude))
     time_ms = time.astype(np.int64)
     stays = time_ms[1:] <= time_ms[:-1]
@@ -178,11 +180,6 @@ def _group(pings: pl.DataFrame, by: Vehicles | None) -> _Grouped | None:
     for array in (time_ms, latitude, longitude):
         array.flags.writeable = False
     return _Grouped(by, time_ms, latitude, longitude, not stays.any())
-
-
-def _in_place(row: Integers, rows: int) -> bool:
-    """Return whether rows in this order are all rows as they stand."""
-    return len(row) == rows and bool((row[1:] > row[:-1]).all())
 
 
 def _by_vin(vins: pl.Series, row: Integers | None = None) -> Vehicles | None:
@@ -193,20 +190,24 @@ def _by_vin(vins: pl.Series, row: Integers | None = None) -> Vehicles | None:
         vins = vins.gather(row)
     if not len(vins):
         return None
-    runs = vins.rle().struct.unnest()
-    size = runs["len"].to_numpy().astype(np.int64)
-    names, which = _distinct(runs["value"])
-    order = np.arange(len(vins))
+    changes = (vins.slice(1) != vins.slice(0, len(vins) - 1)).to_numpy()
+    first = np.append(0, few_true(changes) + 1)
+    size = sizes(first, len(vins))
+    names, which = _distinct(vins.gather(first))
+    order, in_place = np.arange(len(vins)), row is None
     if len(names) < len(which):
+        in_place = False
         which = np.repeat(which, size)
         # numpy sorts 16 bits in time that grows with the rows alone
         order = np.argsort(which.astype(np.uint16) if len(names) <= 1 << 16 else which, kind="stable")
         size = np.bincount(which)
-    first = np.cumsum(size) - size
-    by = Vehicles(order if row is None else row[order], names, first, np.repeat(np.arange(len(names)), size))
-    for array in (by.row, by.first, by.group):
+        first = np.cumsum(size) - size
+    if row is not None:
+        order = row[order]
+    group = np.repeat(np.arange(len(names)), size)
+    for array in (order, first, group):
         array.flags.writeable = False
-    return by
+    return Vehicles(order, names, first, group, in_place)
 
 
 def _distinct(vins: pl.Series) -> tuple[Sequence[str], Integers]:

@@ -28,7 +28,10 @@ def groups(keys: Integers) -> tuple[Integers, Integers]:
 
 def sizes(first: Integers, total: int) -> Integers:
     """Return the lengths of runs that begin at `first`, of `total` rows."""
-    return np.diff(first, append=total)
+    size = np.empty_like(first)
+    np.subtract(first[1:], first[:-1], out=size[:-1])
+    size[-1:] = total - first[-1:]
+    return size
 
 
 def ends(first: Integers, total: int) -> Integers:
@@ -40,6 +43,14 @@ def spread(start: Integers, size: Integers) -> Integers:
     """Return start, start + 1, ... for each run, one after the other."""
     before = np.cumsum(size) - size
     return np.repeat(start - before, size) + np.arange(size.sum())
+
+
+def few_true(mask: Booleans) -> Integers:
+    """Return where a mask is true, as `flatnonzero` does, in a fraction of the time where hardly anything is."""
+    whole = len(mask) & ~7
+    eights = np.flatnonzero(mask[:whole].view(np.uint64)) * 8
+    rows = np.concatenate([(eights[:, None] + np.arange(8)).ravel(), np.arange(whole, len(mask))])
+    return rows[mask[rows]]
 
 
 def woven(old: Sequence[Column], new: Sequence[Column], held: Integers, came: Integers) -> list[Column]:

@@ -10,6 +10,7 @@ import polars as pl
 
 from fleetflow.codes import Codes
 from fleetflow.contracts.detector import Event
+from fleetflow.motion.fixes import Vehicles, vehicles_of
 from fleetflow_maintenance.faults import Appeared, Faults
 from fleetflow_maintenance.matching import KIND, ONLY_IF, notice_event, update_of
 from fleetflow_maintenance.watch import Watch
@@ -50,17 +51,17 @@ class MaintenanceShard:
 
     def on_pings(self, pings: pl.DataFrame) -> Sequence[Event]:
         """Return what appeared, then what is due."""
-        if not pings.height:
+        vehicles = vehicles_of(pings)
+        if vehicles is None:
             return ()
-        vins = pings["vin"].unique(maintain_order=True).to_list()
         events: list[Event] = []
         if "obd_codes" in pings.columns:
-            for appeared in self._faults.take(pings, vins):
+            for appeared in self._faults.take(pings, vehicles):
                 ping = pings.row(appeared.row, named=True)
                 events.append(self._fault(appeared, ping))
                 if appeared.repeated:
                     events.append(self._repeated(appeared, ping))
-        events.extend(self._notices(pings, vins))
+        events.extend(self._notices(pings, vehicles))
         return events
 
     def _fault(self, appeared: Appeared, ping: Mapping[str, Any]) -> Event:
@@ -97,18 +98,21 @@ class MaintenanceShard:
             only_if=ONLY_IF,
         )
 
-    def _notices(self, pings: pl.DataFrame, vins: Sequence[str]) -> Iterator[Event]:
+    def _notices(self, pings: pl.DataFrame, vehicles: Vehicles) -> Iterator[Event]:
         matches = self._detector.watch.matches
         if matches.version != self._version:
             self._version = matches.version
             self._settled.clear()
         if not matches.by_vin:
             return
-        affected = [vin for vin in vins if vin in matches.by_vin and vin not in self._settled]
+        affected = [
+            place
+            for place, vin in enumerate(vehicles.vins)
+            if vin in matches.by_vin and vin not in self._settled
+        ]
         if not affected:
             return
-        first = pings.filter(pl.col("vin").is_in(affected)).unique("vin", keep="first", maintain_order=True)
-        for ping in first.iter_rows(named=True):
+        for ping in pings[vehicles.row[vehicles.first[affected]]].iter_rows(named=True):
             vin = ping["vin"]
             self._settled.add(vin)
             told = self._told.get(vin, ())

@@ -6,7 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
+
+from fleetflow.motion.fixes import Vehicles
+from fleetflow.motion.runs import Booleans, Floats, Integers, ends, few_true, spread
 
 VERSION = 1
 Moment = tuple[float, int]
@@ -47,60 +51,49 @@ class Faults:
         """Return the state as plain data."""
         return {"v": VERSION, "vehicles": dict(self._vehicles)}
 
-    def take(self, pings: pl.DataFrame, vins: Sequence[str]) -> Iterator[Appeared]:
-        """Look at a batch; `vins` are its vehicles, each once. Yields what appeared, vehicle by vehicle."""
-        with_codes = pings["obd_codes"].list.len().fill_null(0) > 0
-        concerned = set(pings["vin"].filter(with_codes).unique().to_list()) if with_codes.any() else set()
-        if self._vehicles:
-            concerned.update(vin for vin in vins if vin in self._vehicles)
-        if not concerned:
+    def take(self, pings: pl.DataFrame, vehicles: Vehicles) -> Iterator[Appeared]:
+        """Look at a batch; `vehicles` are its rows by VIN. Yields what appeared, vehicle by vehicle."""
+        codes = pings["obd_codes"]
+        time, sequence = pings["time"].to_numpy(), pings["sequence"].to_numpy()
+        length = _lengths(codes)
+        if not vehicles.in_place:
+            time, sequence, length = (column[vehicles.row] for column in (time, sequence, length))
+        filled = few_true(length > 0)
+        concerned = np.array([vin in self._vehicles for vin in vehicles.vins], np.bool_)
+        concerned[vehicles.group[filled]] = True
+        if not concerned.any():
             return
-        rows = pings.select(
-            "vin", "time", "sequence", "obd_codes", row=pl.int_range(pl.len(), dtype=pl.Int64)
-        )
-        if len(concerned) < len(vins):
-            rows = rows.filter(pl.col("vin").is_in(list(concerned)))
-        rows = (
-            rows.with_columns(text=pl.col("obd_codes").list.join(" ", ignore_nulls=True).fill_null(""))
-            .drop("obd_codes")
-            .group_by("vin", maintain_order=True)
-            .agg(pl.all())
-            .explode("time", "sequence", "row", "text")
-        )
         # a run: pings of one vehicle, each later than the one before, with the same codes
-        time, sequence = pl.col("time"), pl.col("sequence")
-        begins = rows.select(
-            (pl.col("vin") != pl.col("vin").shift())
-            | (pl.col("text") != pl.col("text").shift())
-            | (time < time.shift())
-            | ((time == time.shift()) & (sequence <= sequence.shift()))
-        ).to_series()
-        starts = begins.fill_null(True).arg_true()
-        ends = [*(starts - 1).to_list()[1:], rows.height - 1]
-        last = rows[ends].select("time", "sequence").rows()
-        firsts = rows[starts.to_list()].select("vin", "text", "time", "sequence", "row").rows()
-        for index, (vin, text, at, number, row) in enumerate(firsts):
+        same = _same_as_before(codes[vehicles.row[filled]], filled, length[filled])
+        changes = np.concatenate([filled[~same], np.setdiff1d(filled + 1, filled), _earlier(time, sequence)])
+        changes = changes[changes < len(time)]
+        first = vehicles.first[concerned]
+        starts = np.union1d(first, changes[concerned[vehicles.group[changes]]])
+        whose = vehicles.group[starts]
+        stops = np.minimum(np.append(starts[1:], len(time)) - 1, ends(vehicles.first, len(time))[whose])
+        lists = codes[vehicles.row[starts]].to_list()
+        columns = (starts, stops, whose, time[stops], sequence[stops])
+        for start, stop, who, *last, listed in zip(*(c.tolist() for c in columns), lists, strict=True):
+            vin, present, latest = vehicles.vins[who], _plain(listed), (last[0], last[1])
             memory = self._vehicles.get(vin)
-            begin: tuple[float, int, int] = (at, number, row)
-            if memory is None:
-                if not text:
-                    continue
-            elif last[index] <= memory[:2]:
+            if (latest <= memory[:2]) if memory else not present:
                 continue
-            elif (at, number) <= memory[:2]:
-                begin = _first_after(rows, starts[index], ends[index], memory[:2])
-            yield from self._ping(vin, tuple(text.split()), begin, last[index], memory)
+            if memory and (time[start], sequence[start]) <= memory[:2]:
+                moments = enumerate(zip(time[start:stop].tolist(), sequence[start:stop].tolist()), start)
+                start = next((place for place, moment in moments if moment > memory[:2]), stop)
+            begin = (float(time[start]), int(vehicles.row[start]))
+            yield from self._ping(vin, present, begin, latest, memory)
 
     def _ping(
         self,
         vin: str,
         codes: tuple[str, ...],
-        begin: tuple[float, int, int],
+        begin: tuple[float, int],
         latest: Moment,
         memory: Memory | None,
     ) -> Iterator[Appeared]:
         before, times = (memory[2], dict(memory[3])) if memory else ((), {})
-        time, _, row = begin
+        time, row = begin
         for code in dict.fromkeys(codes):
             if code in before:
                 continue
@@ -114,7 +107,35 @@ class Faults:
         self._vehicles[vin] = (*latest, codes, recent)
 
 
-def _first_after(rows: pl.DataFrame, start: int, end: int, moment: Moment) -> tuple[float, int, int]:
-    """Return time, sequence and row of the first ping of a run that is later than `moment`."""
-    run = rows[start : end + 1].select("time", "sequence", "row").rows()
-    return next((time, sequence, row) for time, sequence, row in run if (time, sequence) > moment)
+def _plain(listed: Sequence[str | None] | None) -> tuple[str, ...]:
+    """Return codes without blanks and what is not known."""
+    return tuple(" ".join(code for code in listed or () if code).split())
+
+
+def _lengths(codes: pl.Series) -> Integers:
+    length = codes.list.len()
+    return (length.fill_null(0) if codes.null_count() else length).to_numpy()
+
+
+def _earlier(time: Floats, sequence: Integers) -> Integers:
+    """Return the rows that are not later, by (time, sequence), than the row before them."""
+    rows = few_true(~(time[1:] > time[:-1])) + 1
+    later = (time[rows] == time[rows - 1]) & (sequence[rows] > sequence[rows - 1])
+    return rows[~later]
+
+
+def _same_as_before(codes: pl.Series, rows: Integers, size: Integers) -> Booleans:
+    """Return which of some lists of codes are as that of the row before; `rows` has their rows, `size` theirs.
+
+    No list is empty: what follows a row that is not here is not the same.
+    """
+    same = np.zeros(len(rows), np.bool_)
+    same[1:] = (rows[1:] == rows[:-1] + 1) & (size[1:] == size[:-1])
+    compared = np.flatnonzero(same)
+    if len(compared):
+        size = size.astype(np.int64)
+        begin, many = np.cumsum(size) - size, size[compared]
+        flat = codes.explode()
+        ours, theirs = (flat[spread(begin[which], many)] for which in (compared, compared - 1))
+        same[np.repeat(compared, many)[ours.ne_missing(theirs).to_numpy()]] = False
+    return same

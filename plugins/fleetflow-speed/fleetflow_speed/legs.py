@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fleetflow.motion.runs import Floats, Integers, sizes
+from fleetflow.motion.runs import Floats, Integers, few_true, sizes
 from fleetflow.motion.sphere import EARTH_RADIUS_M
 
 MM_PER_DEGREE = EARTH_RADIUS_M * 1000 * np.pi / 180
@@ -40,7 +40,7 @@ def fast_legs(
     reach *= limit_kmh / 3.6 / MM_PER_DEGREE / SLACK**0.5
     reach *= reach
     reach -= ROUNDED_MM2 / MM_PER_DEGREE**2 / SLACK
-    return np.flatnonzero(mm2 > reach)
+    return few_true(mm2 > reach)
 
 
 def _steps(column: Integers | Floats, first: Integers, before: Integers | Floats) -> Floats:
