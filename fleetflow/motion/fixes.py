@@ -75,7 +75,7 @@ class Fixes:
 
 
 def vehicles_of(pings: pl.DataFrame) -> Vehicles | None:
-    """Return the pings of a batch that have a VIN by vehicle, None when there are none; shared as `fixes_of`."""
+    """Return the pings of a batch that have a VIN, None when there are none; shared as those of `fixes_of`."""
     return _latest.of(pings).vehicles(pings)
 
 
@@ -193,7 +193,7 @@ def _by_vin(vins: pl.Series, row: Integers | None = None) -> Vehicles | None:
     changes = (vins.slice(1) != vins.slice(0, len(vins) - 1)).to_numpy()
     first = np.append(0, few_true(changes) + 1)
     size = sizes(first, len(vins))
-    names, which = _distinct(vins.gather(first))
+    names, which = _distinct(vins[first])
     order, in_place = np.arange(len(vins)), row is None
     if len(names) < len(which):
         in_place = False

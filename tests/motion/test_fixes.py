@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetflow.motion.fixes import Numbering, fixes_of, later_ones, newest_before
-from fleetflow.motion.runs import ends, groups, grown, sizes, spread
+from fleetflow.motion.fixes import Numbering, fixes_of, in_order, later_ones, newest_before, vehicles_of
+from fleetflow.motion.runs import LONG, ends, few_true, groups, grown, sizes, spread, woven
 from fleetflow.motion.tables import packed, unpacked
 
 NEVER = -1
@@ -66,6 +66,25 @@ def test_usable_pings_come_vehicle_by_vehicle_in_order_of_arrival(batches, sorte
         assert fixes.first.tolist() == groups(fixes.group)[0].tolist()
 
 
+@given(pings, st.booleans())
+def test_rows_with_a_vin_come_vehicle_by_vehicle_whatever_else_they_hold(batch, sorted_by_vehicle):
+    rows = sorted(batch, key=lambda row: row[0] or "") if sorted_by_vehicle else batch
+    expected = {}
+    for number, (vin, *_) in enumerate(rows):
+        if vin is not None:
+            expected.setdefault(vin, []).append(number)
+    found = vehicles_of(frame(rows))
+    if found is None:
+        assert not expected
+        return
+    assert list(found.vins) == list(expected)
+    assert found.row.tolist() == [number for numbers in expected.values() for number in numbers]
+    assert found.group.tolist() == [i for i, n in enumerate(expected.values()) for _ in n]
+    assert found.first.tolist() == groups(found.group)[0].tolist()
+    if found.in_place:
+        assert found.row.tolist() == list(range(len(rows)))
+
+
 def test_several_that_look_at_one_batch_share_its_arrays_but_not_their_numbers():
     one = frame([("A", 1.0, 2.0, 3.0), ("B", 1.0, 2.0, 4.0)])
     first, second = (fixes_of(one, Numbering(vins)) for vins in ([], ["B"]))
@@ -92,6 +111,7 @@ def test_newest_before_is_the_running_maximum_of_each_vehicle(batches):
             expected.append(newest.get(whose, NEVER))
             newest[whose] = max(newest.get(whose, NEVER), time)
         assert before.tolist() == expected
+        assert in_order(fixes, stored[fixes.vehicles]) == bool((fixes.time > before).all())
         later, _ = later_ones(fixes, stored[fixes.vehicles], NEVER)
         found = [] if later is None else later.row.tolist()
         assert found == fixes.row[fixes.time > before].tolist()
@@ -118,6 +138,26 @@ def test_runs_are_spread_out_and_measured(lengths):
     assert sizes(first, len(keys)).tolist() == filled
     assert (ends(first, len(keys)) - first + 1).tolist() == filled
     assert np.bincount(group).tolist() == filled
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_few_that_are_true_are_found(values):
+    mask = np.array(values, np.bool_)
+    assert few_true(mask).tolist() == np.flatnonzero(mask).tolist()
+    assert few_true(mask[3:]).tolist() == np.flatnonzero(mask[3:]).tolist()
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=8), st.booleans())
+def test_old_and_new_rows_are_woven_run_by_run(lengths, long):
+    held, came = (np.array(column) for column in zip(*lengths, strict=True))
+    came = came * 2 * LONG if long else came
+    old, new = np.arange(held.sum()), 1000 + np.arange(came.sum())
+    olds, news, expected = iter(old.tolist()), iter(new.tolist()), []
+    for some, more in zip(held, came, strict=True):
+        expected += [next(olds) for _ in range(some)] + [next(news) for _ in range(more)]
+    first, second = woven([old, old * 2.0], [new, new * 2.0], held, came)
+    assert first.tolist() == expected
+    assert (second == first * 2.0).all()
 
 
 def test_columns_grow_by_doubling_and_keep_what_they_hold():

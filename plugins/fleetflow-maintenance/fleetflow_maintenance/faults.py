@@ -78,10 +78,12 @@ class Faults:
             memory = self._vehicles.get(vin)
             if (latest <= memory[:2]) if memory else not present:
                 continue
+            appears = start
             if memory and (time[start], sequence[start]) <= memory[:2]:
-                moments = enumerate(zip(time[start:stop].tolist(), sequence[start:stop].tolist()), start)
-                start = next((place for place, moment in moments if moment > memory[:2]), stop)
-            begin = (float(time[start]), int(vehicles.row[start]))
+                moments = zip(time[start:stop].tolist(), sequence[start:stop].tolist(), strict=True)
+                later = (place for place, moment in enumerate(moments, start) if moment > memory[:2])
+                appears = next(later, stop)
+            begin = (float(time[appears]), int(vehicles.row[appears]))
             yield from self._ping(vin, present, begin, latest, memory)
 
     def _ping(
@@ -125,7 +127,7 @@ def _earlier(time: Floats, sequence: Integers) -> Integers:
 
 
 def _same_as_before(codes: pl.Series, rows: Integers, size: Integers) -> Booleans:
-    """Return which of some lists of codes are as that of the row before; `rows` has their rows, `size` theirs.
+    """Return which lists of codes are as that of the row before; `rows` has their rows, `size` their lengths.
 
     No list is empty: what follows a row that is not here is not the same.
     """
@@ -137,5 +139,7 @@ def _same_as_before(codes: pl.Series, rows: Integers, size: Integers) -> Boolean
         begin, many = np.cumsum(size) - size, size[compared]
         flat = codes.explode()
         ours, theirs = (flat[spread(begin[which], many)] for which in (compared, compared - 1))
-        same[np.repeat(compared, many)[ours.ne_missing(theirs).to_numpy()]] = False
+        # ne_missing takes ten times as long
+        differ = ours.ne_missing(theirs) if flat.null_count() else ours != theirs
+        same[np.repeat(compared, many)[differ.to_numpy()]] = False
     return same

@@ -74,6 +74,12 @@ def pings(*each):
             id="at one time the sequence decides",
         ),
         pytest.param([("A", None, 1.0, 1), ("A", ["P1"], 2.0, 2)], [("P1", 2)], [], id="unknown codes"),
+        pytest.param(
+            [("A", [None], 1.0, 1), ("A", ["P1", None], 2.0, 2), ("A", [None, "P1"], 3.0, 3)],
+            [("P1", 2)],
+            [],
+            id="codes of which some are unknown",
+        ),
         pytest.param(pings("P1 P1 P1"), [("P1", 0)], [], id="thrice in one ping is once"),
     ],
 )

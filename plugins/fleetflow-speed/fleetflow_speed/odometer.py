@@ -89,14 +89,17 @@ class Odometer:
         """Take the closed fixes of a track, newer than all before; return the windows they end.
 
         Left out are windows that cannot be above the limit, unless `asked` says of their vehicle that all
-        windows are wanted: a mean over legs is not above a limit that none of the legs is above.
+        windows are wanted: a mean over legs is not above a limit that none of the legs is above. Some of
+        those before the first that can be are told with too little speed.
         """
-        wanted = asked | self._fast(track)
+        fast_slot = self._first_fast(track)
         last_slot = slots_of(track.time[track.closed - 1], self._slide_ms)
-        # of a vehicle without windows only what later windows may reach
-        oldest = np.maximum((last_slot - self._slots) * self._slide_ms, -1)
-        reached = np.searchsorted(track.key, vehicle_key(np.arange(len(oldest)), oldest), side="right")
-        begin = np.where(wanted, track.first, np.maximum(track.first, reached))
+        wanted = asked | (fast_slot <= last_slot)
+        # what windows from there on, or the ones after these fixes, reach
+        oldest = (np.minimum(fast_slot, last_slot) - self._slots) * self._slide_ms
+        key = vehicle_key(np.arange(len(oldest)), np.maximum(oldest, -1))
+        reached = np.maximum(track.first, np.searchsorted(track.key, key, side="right"))
+        begin = np.where(asked, track.first, reached)
         drives = track.closed > track.first
         each, wanted, begin = track.vehicles[drives], wanted[drives], begin[drives]
         count = track.closed[drives] - begin
@@ -141,8 +144,8 @@ class Odometer:
         self.first_time[vehicles, place] = time
         self.first_mm[vehicles, place] = mm
 
-    def _fast(self, track: Track) -> Booleans:
-        """Return which vehicles may have driven a leg above the limit that a window of theirs holds."""
+    def _first_fast(self, track: Track) -> Integers:
+        """Return per vehicle the slot of the first window that may hold a leg above the limit, or `FAR`."""
         each, first = track.vehicles, track.first
         rows = fast_legs(
             track.time,
@@ -154,12 +157,15 @@ class Odometer:
             self.longitude[each],
             self._limit_kmh,
         )
-        fast = self._fast_slot[each] > slots_of(track.time[first], self._slide_ms) - self._slots
-        whose = np.searchsorted(first, rows, side="right") - 1
-        fast[whose] = True
-        # the last of rows that share a vehicle stays
-        self._fast_slot[each[whose]] = slots_of(track.time[rows], self._slide_ms)
-        return fast
+        slot, whose = slots_of(track.time[rows], self._slide_ms), np.searchsorted(first, rows, "right") - 1
+        found = np.full(len(each), FAR)
+        # the last of what is set at one place stays
+        found[whose[::-1]] = slot[::-1]
+        first_slot = slots_of(track.time[first], self._slide_ms)
+        still = self._fast_slot[each] > first_slot - self._slots
+        found[still] = first_slot[still]
+        self._fast_slot[each[whose]] = slot
+        return found
 
     def _windows(
         self,
@@ -171,7 +177,7 @@ class Odometer:
         time: Integers,
         total: Integers,
     ) -> Windows:
-        """Return the windows of the vehicles `each` that are wanted; `opens` has the first row of each slot."""
+        """Return the windows of those of `each` that are wanted; `opens` has the first row of each slot."""
         last = ends(opens, len(time))
         if not wanted.all():
             some = wanted[group]

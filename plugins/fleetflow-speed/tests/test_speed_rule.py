@@ -175,6 +175,23 @@ def test_another_slide_goes_on_from_the_stored_state():
     assert resumed.on_pings(frame(pings[60:])) == []
 
 
+CALM, FAST = (60, 1800), (130, 300)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 50, 10_000])
+@pytest.mark.parametrize("through_state", [False, True])
+@pytest.mark.parametrize(
+    "legs",
+    [(CALM, FAST, CALM), (FAST, CALM, FAST), (CALM, (112, 600), (114, 600), CALM), (CALM, (130, 100), CALM)],
+)
+def test_long_calm_stretches_that_are_not_evaluated_change_nothing(legs, through_state, batch):
+    pings, settings = drive(*legs), SpeedSettings()
+    events = events_of(pings, settings, range(batch, len(pings), batch), through_state)
+    assert [(e.vin, e.time, e.kind) for e in events] == kit.reference(pings, settings)
+    speeds = [e.data["speed_kmh"] for e in events_of(pings, settings, range(1, len(pings)))]
+    assert [e.data["speed_kmh"] for e in events] == speeds
+
+
 SETTINGS = [
     SpeedSettings(),
     SpeedSettings(lateness_s=0),
