@@ -75,7 +75,7 @@ class Fixes:
 
 
 def vehicles_of(pings: pl.DataFrame) -> Vehicles | None:
-    """Return the pings of a batch that have a VIN, None when there are none; shared as those of `fixes_of`."""
+    """Return the pings of a batch that have a VIN, None when there are none; shared as in `fixes_of`."""
     return _latest.of(pings).vehicles(pings)
 
 

@@ -46,7 +46,7 @@ def spread(start: Integers, size: Integers) -> Integers:
 
 
 def few_true(mask: Booleans) -> Integers:
-    """Return where a mask is true, as `flatnonzero` does; in a fraction of its time where hardly anything is."""
+    """Return where a mask is true, as `flatnonzero` does; quickly where hardly anything is."""
     whole = len(mask) & ~7
     eights = np.flatnonzero(mask[:whole].view(np.uint64)) * 8
     rows = np.concatenate([(eights[:, None] + np.arange(8)).ravel(), np.arange(whole, len(mask))])

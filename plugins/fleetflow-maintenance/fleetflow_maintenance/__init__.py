@@ -4,6 +4,7 @@
 - `rows`: reading CSV files of people, with every bad row named
 - `notices`: what is announced, as a file
 - `register`: which vehicles there are, in a database
+- `database`: databases that need SQLAlchemy, and writing to any
 - `matching`: which notice affects which vehicle
 - `watch`: the matches as they are now, while files and database change
 - `faults`: codes that appear on a vehicle, and that appear again

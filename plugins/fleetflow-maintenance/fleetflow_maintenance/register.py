@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import re
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-from sqlalchemy import (
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    create_engine,
-    delete,
-    insert,
-    inspect,
-    make_url,
-    select,
-)
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
 from fleetflow.errors import FleetflowError
 from fleetflow_maintenance.rows import refuse, rows_of, year_of
@@ -32,18 +17,11 @@ from fleetflow_maintenance.settings import settings_of
 
 if TYPE_CHECKING:
     from fleetflow.config import Configuration
+    from fleetflow_maintenance.database import Database
 
-VEHICLES = Table(
-    "vehicles",
-    MetaData(),
-    Column("vin", String(64), primary_key=True),
-    Column("year", Integer, nullable=True),
-    Column("make", String(100), nullable=False),
-    Column("model", String(100), nullable=False),
-)
 SCHEMA = {"vin": pl.String(), "year": pl.Int64(), "make": pl.String(), "model": pl.String()}
-AT_ONCE = 500
-"""Rows per statement: databases limit how many values one may have."""
+PLAIN = re.compile(r"sqlite:///(?!:memory:|file:)([^?]+)")
+"""A URL that is nothing but the path of a SQLite file: a job reads it without SQLAlchemy."""
 
 Vehicle = tuple[str, int | None, str, str]
 """VIN, year (None when it is not known), make, model."""
@@ -58,72 +36,45 @@ class Register:
 
     def __init__(self, url: str, home: Path) -> None:
         """Relative paths of SQLite files start from `home`. Raises RegisterError for a URL that is none."""
-        try:
-            self._url = make_url(url)
-        except ArgumentError as error:
-            raise RegisterError(
-                "[maintenance] register is no database URL",
-                "write one such as sqlite:///data/register.sqlite",
-            ) from error
-        self.file: Path | None = None
+        self._url, self._home = url, home
+        plain = PLAIN.fullmatch(url)
+        self._plain = home / plain[1] if plain else None
+        self.file: Path | None = self._plain or self._database().file
         """The SQLite file; None for any other database."""
-        database = self._url.database or ":memory:"
-        if self._url.get_backend_name() == "sqlite" and not database.startswith((":memory:", "file:")):
-            self.file = home / database
-            self._url = self._url.set(database=str(self.file))
 
     @classmethod
     def of(cls, configuration: Configuration) -> Register:
         """Return the register that the configuration names."""
         return cls(settings_of(configuration).register.get_secret_value(), configuration.home)
 
-    def __str__(self) -> str:
-        return self._url.render_as_string(hide_password=True)
+    def _database(self) -> Database:
+        from fleetflow_maintenance.database import Database  # noqa: PLC0415 - slow to import
 
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        engine: Engine | None = None
-        try:
-            engine = create_engine(self._url, poolclass=NullPool)
-            with engine.begin() as connection:
-                yield connection
-        except ImportError as error:
-            raise RegisterError(
-                f"the register {self} needs a driver that is not installed: {error}",
-                "pip install the driver that SQLAlchemy names for this database",
-            ) from error
-        except SQLAlchemyError as error:
-            text = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise RegisterError(
-                f"the register {self} cannot be used: {text}", "check the database"
-            ) from error
-        finally:
-            if engine is not None:
-                engine.dispose()
+        return Database(self._url, self._home)
 
     def read(self) -> pl.DataFrame:
         """Return all vehicles, with the columns of `SCHEMA`; none when file or table do not exist yet."""
-        if self.file is not None and not self.file.is_file():
-            return pl.DataFrame(schema=SCHEMA)
-        with self._connection() as connection:
-            if not inspect(connection).has_table(VEHICLES.name):
-                return pl.DataFrame(schema=SCHEMA)
-            columns = [VEHICLES.c[name] for name in SCHEMA]
-            rows = connection.execute(select(*columns)).all()
-        return pl.DataFrame([tuple(row) for row in rows], schema=SCHEMA, orient="row")
+        rows: Sequence[tuple[Any, ...]] = ()
+        if self.file is None or self.file.is_file():
+            rows = _rows_in(self._plain) if self._plain else self._database().read()
+        return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
     def put(self, vehicles: Sequence[Vehicle]) -> None:
         """Add vehicles, or replace those of the same VIN: all of them or none."""
         newest = {vehicle[0]: dict(zip(SCHEMA, vehicle, strict=True)) for vehicle in vehicles}
-        rows = list(newest.values())
-        if self.file is not None:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-        with self._connection() as connection:
-            VEHICLES.create(connection, checkfirst=True)
-            for at in range(0, len(rows), AT_ONCE):
-                some = rows[at : at + AT_ONCE]
-                connection.execute(delete(VEHICLES).where(VEHICLES.c.vin.in_([row["vin"] for row in some])))
-                connection.execute(insert(VEHICLES), some)
+        self._database().put(list(newest.values()))
+
+
+def _rows_in(file: Path) -> list[tuple[Any, ...]]:
+    """Return the vehicles in a SQLite file, which is not written to; none when it has no such table."""
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            there = "select 1 from sqlite_master where type in ('table', 'view') and lower(name) = 'vehicles'"
+            if connection.execute(there).fetchone() is None:
+                return []
+            return connection.execute(f"select {', '.join(SCHEMA)} from vehicles").fetchall()
+    except sqlite3.Error as error:
+        raise RegisterError(f"the register {file} cannot be used: {error}", "check the database") from error
 
 
 def read_vehicles(file: Path) -> list[Vehicle]:

@@ -2,6 +2,8 @@
 
 import gc
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
@@ -149,6 +151,29 @@ def test_register_that_cannot_be_used_is_told_without_its_password(tmp_path, url
         Register(url, tmp_path).read()
     assert "secret" not in str(raised.value)
     assert "secret" not in str(MaintenanceSettings(register=url).register)
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:///r.sqlite", "sqlite+pysqlite:///r.sqlite", "sqlite:///r.sqlite?timeout=1"]
+)
+def test_sqlite_register_is_the_same_however_it_is_named(tmp_path, url):
+    plain, register = Register("sqlite:///r.sqlite", tmp_path), Register(url, tmp_path)
+    assert register.file == tmp_path / "r.sqlite"
+    assert register.read().rows() == []
+    with closing(sqlite3.connect(tmp_path / "r.sqlite")) as connection, connection:
+        connection.execute("create table other (x)")
+    assert register.read().rows() == []
+    register.put(FLEET)
+    assert sorted(register.read().rows()) == sorted(plain.read().rows()) == sorted(FLEET)
+
+
+def test_job_with_a_sqlite_register_does_without_sqlalchemy(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from fleetflow_maintenance.register import Register;"
+        "Register('sqlite:///r.sqlite', Path(sys.argv[1])).read(); sys.exit('sqlalchemy' in sys.modules)"
+    )
+    Register("sqlite:///r.sqlite", tmp_path).put(FLEET)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
 
 
 def test_damaged_register_is_named(tmp_path):
