@@ -15,19 +15,57 @@ EARTH_RADIUS_M = 6_371_008.8
 """The mean radius of the earth, (2a + b) / 3 of the ellipsoid GRS 80: H. Moritz, Geodetic Reference System
 1980, Journal of Geodesy 74 (2000)."""
 RADIANS = np.pi / 180
+NODES_PER_DEGREE = 64
+NODE_COSINES, NODE_SINES = (
+    function(np.arange(-180 * NODES_PER_DEGREE, 180 * NODES_PER_DEGREE + 1) / NODES_PER_DEGREE * RADIANS)
+    for function in (np.cos, np.sin)
+)
 SMALL = 1e-3
 """Below this angle (6 km on the earth) three terms of a series are all that a float can hold of a sine."""
 
 
 def on_sphere(latitude: Floats, longitude: Floats) -> Floats:
-    """Return points on the unit sphere, of shape (3, n), for n positions in degrees."""
-    phi, lam = latitude * RADIANS, longitude * RADIANS
-    points = np.empty((3, len(phi)))
-    cos_phi = np.cos(phi)
-    np.multiply(cos_phi, np.cos(lam), out=points[0])
-    np.multiply(cos_phi, np.sin(lam), out=points[1])
-    np.sin(phi, out=points[2])
+    """Return points on the unit sphere, of shape (3, n), for n positions in degrees (on earth, or NaN).
+
+    Each coordinate is within 5e-16 of the exact one, which is 3 nanometres on the earth, and depends on its
+    position alone. Sines and cosines are those of the nearest 64th of a degree, turned by the small rest:
+    a third of the time of four sines, or less.
+    """
+    cos_phi, sin_phi = _turned(latitude)
+    cos_lam, sin_lam = _turned(longitude)
+    points = np.empty((3, len(sin_phi)))
+    np.multiply(cos_phi, cos_lam, out=points[0])
+    np.multiply(cos_phi, sin_lam, out=points[1])
+    points[2] = sin_phi
     return points
+
+
+def _turned(degrees: Floats) -> tuple[Floats, Floats]:
+    """Return cosines and sines of angles between -180 and 180 degrees."""
+    rest = degrees * NODES_PER_DEGREE
+    nearest = np.rint(rest)
+    # exact, as the product above is: both are multiples of the last bit of the former, and near each other
+    rest -= nearest
+    rest *= RADIANS / NODES_PER_DEGREE
+    nearest += 180 * NODES_PER_DEGREE
+    with np.errstate(invalid="ignore"):
+        node = nearest.astype(np.int64)
+    # of what is not a number the node is any, and the rest not a number
+    cosine, sine = NODE_COSINES.take(node, mode="clip"), NODE_SINES.take(node, mode="clip")
+    # 1 - cos = x^2/2, sin = x - x^3/6: what follows is less than 2e-17, as x is at most 1.4e-4
+    versine = rest * rest
+    cubic = versine * (-1 / 6)
+    cubic += 1
+    rest *= cubic
+    versine *= 0.5
+    turned = cosine * versine
+    turned += sine * rest
+    np.subtract(cosine, turned, out=turned)
+    rest *= cosine
+    versine *= sine
+    rest -= versine
+    sine += rest
+    return turned, sine
 
 
 def chords(a: Floats, b: Floats) -> Floats:

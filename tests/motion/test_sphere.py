@@ -51,6 +51,29 @@ def test_points_on_the_sphere_are_as_far_apart_as_the_haversine_formula_says(tra
     assert np.allclose(apart[near], said[near], rtol=1e-7, atol=1e-6)
 
 
+eighths = st.tuples(
+    st.integers(-1440, 1440).map(lambda n: n / 16), st.integers(-2880, 2880).map(lambda n: n / 16)
+)
+
+
+@given(st.lists(places | eighths, min_size=1, max_size=30))
+def test_points_on_the_sphere_are_what_sines_and_cosines_say(track):
+    latitude, longitude = np.array(track).T
+    phi, lam = np.radians(latitude), np.radians(longitude)
+    expected = np.array([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
+    assert np.abs(on_sphere(latitude, longitude) - expected).max() < 1e-15
+
+
+def test_a_point_on_the_sphere_depends_on_its_position_alone():
+    generator = np.random.default_rng(3)
+    latitude, longitude = generator.uniform(-90, 90, 40_000), generator.uniform(-180, 180, 40_000)
+    points = on_sphere(latitude, longitude)
+    for rows in (slice(1, 2), slice(16_380, 16_390), slice(7, None, 3)):
+        assert np.array_equal(on_sphere(latitude[rows], longitude[rows]), points[:, rows])
+    assert on_sphere(latitude[:0], longitude[:0]).shape == (3, 0)
+    assert np.isnan(on_sphere(np.array([np.nan]), np.array([1.0]))).all()
+
+
 @given(st.lists(st.lists(places, min_size=1, max_size=6), min_size=1, max_size=4))
 def test_legs_lead_from_the_position_before_within_each_vehicle(tracks):
     latitude, longitude = np.array([place for track in tracks for place in track]).T

@@ -71,6 +71,12 @@ class Steps:
         return last
 
 
+def _missing(some: Integers, others: Integers) -> Integers:
+    """Return what is in `some` and not in `others`; both rise."""
+    found = np.append(others, NEVER)[np.searchsorted(others, some)]
+    return some[found != some]
+
+
 class AreasShard:
     """The vehicles of one shard, in columns: a vehicle is its number, an area its code."""
 
@@ -103,9 +109,8 @@ class AreasShard:
         now = np.sort((steps.of(position) << CODE_BITS) | self._code_of[area])
         owner, before = self._stored(fixes.vehicles)
         every = np.concatenate([(steps.start[owner] << CODE_BITS) | (before & CODE_MASK), now])
-        due = every[~steps.are_last(every >> CODE_BITS)] + NEXT
-        entered = now[~np.isin(now, due, assume_unique=True)]
-        left = due[~np.isin(due, now, assume_unique=True)]
+        due = np.sort(every[~steps.are_last(every >> CODE_BITS)]) + NEXT
+        entered, left = _missing(now, due), _missing(due, now)
         if not len(entered) and not len(left):
             return []
         changed = np.unique(steps.group(np.concatenate([entered, left]) >> CODE_BITS))

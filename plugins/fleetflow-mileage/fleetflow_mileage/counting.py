@@ -21,12 +21,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fleetflow.motion.runs import Booleans, Floats, Integers, ends
+from fleetflow.motion.runs import Booleans, Floats, Integers, ends, spread
 from fleetflow.motion.sphere import EARTH_RADIUS_M, chords
 
 MARGIN = 1e-3 / EARTH_RADIUS_M
 """One millimetre: far more than what rounding can make of a chord."""
-NOTHING = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +41,26 @@ class Rule:
         return cls(2 * float(np.sin(noise_m / 2 / EARTH_RADIUS_M)), max_kmh / 3.6 / EARTH_RADIUS_M)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Tracks:
-    """Fixes of some vehicles, one vehicle after the other, each led by what is remembered of it (its head).
+    """Fixes of some vehicles, one vehicle after the other, each in rising time.
 
-    `points` (3, n) and `time` (n,): at a head the latest fix, NaN and -inf for a new vehicle. `heads`: their
-    places, rising. `counted` (3, vehicles): the last fix that counted.
+    `points` (3, n) and `time_ms` (n,); `first` where each vehicle begins. What is remembered of each:
+    `latest` (3, vehicles), the latest fix, and `counted` (3, vehicles), the last one that counted, both NaN
+    for a new vehicle; `latest_ms`, the time of the former, any for a new vehicle.
     """
 
     points: Floats
-    time: Floats
-    heads: Integers
+    time_ms: Integers
+    first: Integers
+    latest: Floats
+    latest_ms: Integers
     counted: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What counts: leg i leads to place `end[i]`, rising, and is `squared[i]` long (as a squared chord).
+    """What counts: leg i leads to row `end[i]`, rising, and is `squared[i]` long (as a squared chord).
 
     `counted` holds per vehicle its last fix that counts (3, vehicles).
     """
@@ -68,85 +70,111 @@ class Counted:
     counted: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class _Stays:
+    """Runs of rows of one vehicle that may not count: rows `first[i]` to `last[i]`.
+
+    `start` (3, runs) is the last fix that counted before a run, and `counted` (3, runs) at its end.
+    """
+
+    first: Integers
+    last: Integers
+    start: Floats
+    counted: Floats
+
+
 def count(tracks: Tracks, rule: Rule) -> Counted:
-    """Apply the rule; the points of heads are overwritten."""
-    points, time, heads = tracks.points, tracks.time, tracks.heads
-    size = time.shape[0]
-    places = np.arange(size)
-    leg, reach = np.empty(size), np.empty(size)
-    leg[0] = reach[0] = np.nan
+    """Apply the rule."""
+    points, first = tracks.points, tracks.first
+    size = len(tracks.time_ms)
+    leg = np.empty(size)
     leg[1:] = chords(points[:, 1:], points[:, :-1])
-    with np.errstate(invalid="ignore"):
-        np.subtract(time[1:], time[:-1], out=reach[1:])
-        reach *= rule.speed
-        reach *= reach
-        # not `leg > reach`: nothing is known of how to get to the first fix of a vehicle
-        fresh = ~(leg <= reach)
-    is_head = np.zeros(size, np.bool_)
-    is_head[heads] = True
-    fresh[heads] = False
-    leg[heads] = np.nan
-    # from here on a head stands for the last fix that counted; where that is the latest one, nothing moves
-    settled = np.all(points[:, heads] == tracks.counted, axis=0)
-    points[:, heads] = tracks.counted
-
-    sure = _sure(leg, is_head, fresh, heads[~settled], rule)
-    before = np.maximum.accumulate(np.where(sure, places, 0))
-    last = places.copy()
-    source = np.full(size, NOTHING)
-    _creep(points, sure, before, last, source, rule)
-    rows = np.flatnonzero(sure & ~is_head & ~fresh)
-    source[rows] = last[before[rows - 1]]
-
-    end = np.flatnonzero(source != NOTHING)
-    start = source[end]
-    squared = leg[end]
-    longer = np.flatnonzero((start != end - 1) | is_head[start])
-    squared[longer] = chords(points[:, end[longer]], points[:, start[longer]])
-    return Counted(end, squared, points[:, last[before[ends(heads, size)]]])
+    leg[first] = chords(points[:, first], tracks.latest)
+    # not `leg > reach`: nothing is known of how to get to the first fix of a vehicle
+    fresh = leg <= _reach(tracks, rule)
+    np.logical_not(fresh, out=fresh)
+    sure = _sure(leg, fresh, tracks, rule)
+    # legs lead from the fix before, which counts if it is sure; other ones are set right from here on
+    leg[first] = chords(points[:, first], tracks.counted)
+    stays = _stays(sure, tracks)
+    counts = sure > fresh
+    _creep(stays, points, counts, leg, rule)
+    after = stays.last + 1
+    follows = np.flatnonzero(~np.isin(after, first) & (after < size))
+    leg[after[follows]] = chords(points[:, after[follows]], stays.counted[:, follows])
+    counted = points[:, ends(first, size)]
+    # a stay that ends where its vehicle does
+    open_ = np.delete(np.arange(len(after)), follows)
+    counted[:, np.searchsorted(first, after[open_]) - 1] = stays.counted[:, open_]
+    end = np.flatnonzero(counts)
+    return Counted(end, leg[end], counted)
 
 
-def _sure(leg: Floats, is_head: Booleans, fresh: Booleans, unsettled: Integers, rule: Rule) -> Booleans:
-    """Return where a fix is known to be a counted one whatever was before it; heads among them."""
-    places = np.arange(leg.shape[0])
-    with np.errstate(invalid="ignore"):
-        moved = leg >= rule.noise * rule.noise
-        far = leg >= (2 * rule.noise + MARGIN) ** 2
-    known = far | fresh | is_head
-    stop = ~(moved | known)
-    known[unsettled] = False
-    stop[unsettled] = True
-    since = np.maximum.accumulate(np.where(known, places, NOTHING))
-    stopped = np.maximum.accumulate(np.where(stop, places, NOTHING))
-    sure: Booleans = known | is_head | (moved & (since > stopped))
+def _reach(tracks: Tracks, rule: Rule) -> Floats:
+    """Return the squared chords that a vehicle can be away from its fix before, at the highest speed."""
+    time = tracks.time_ms
+    reach = np.empty(len(time))
+    np.subtract(time[1:], time[:-1], out=reach[1:])
+    reach[tracks.first] = time[tracks.first] - tracks.latest_ms
+    reach *= rule.speed / 1000
+    reach *= reach
+    return reach
+
+
+def _sure(leg: Floats, fresh: Booleans, tracks: Tracks, rule: Rule) -> Booleans:
+    """Return where a fix is known to be a counted one whatever was before it."""
+    sure = leg >= (2 * rule.noise + MARGIN) ** 2
+    sure |= fresh
+    # of the rest these count if the fix before them does
+    rows = np.flatnonzero((leg >= rule.noise * rule.noise) > sure)
+    if not len(rows):
+        return sure
+    is_first = np.zeros(len(leg), np.bool_)
+    is_first[tracks.first] = True
+    begins = np.append(True, np.diff(rows) != 1) | is_first[rows]
+    begin = rows[begins]
+    before = sure[begin - 1]
+    # before its first fix of a batch a vehicle's latest fix may be the last one that counts
+    settled = np.all(tracks.latest == tracks.counted, axis=0)
+    heads = np.flatnonzero(is_first[begin])
+    before[heads] = settled[np.searchsorted(tracks.first, begin[heads])]
+    sure[rows] = before[np.cumsum(begins) - 1]
     return sure
 
 
-def _creep(
-    points: Floats, sure: Booleans, before: Integers, last: Integers, source: Integers, rule: Rule
-) -> None:
-    """Fill `source` and `last` for fixes between the sure ones that left the one before them."""
+def _stays(sure: Booleans, tracks: Tracks) -> _Stays:
+    """Return the runs of fixes that are not sure."""
+    unsure = ~sure
+    begins = unsure.copy()
+    begins[1:] &= sure[:-1]
+    begins[tracks.first] = unsure[tracks.first]
+    finishes = unsure
+    finishes[:-1] &= sure[1:] | begins[1:]
+    first, last = np.flatnonzero(begins), np.flatnonzero(finishes)
+    start = tracks.points[:, first - 1]
+    vehicle = np.minimum(np.searchsorted(tracks.first, first), len(tracks.first) - 1)
+    heads = np.flatnonzero(tracks.first[vehicle] == first)
+    start[:, heads] = tracks.counted[:, vehicle[heads]]
+    return _Stays(first, last, start, start.copy())
+
+
+def _creep(stays: _Stays, points: Floats, counts: Booleans, leg: Floats, rule: Rule) -> None:
+    """Look at the stays that a fix left: set `counts` and `leg` of their fixes, and what counted last."""
+    if not len(stays.first):
+        return
     limit = rule.noise * rule.noise
-    unsure = np.flatnonzero(~sure)
-    if not unsure.size:
-        return
-    with np.errstate(invalid="ignore"):
-        left = chords(points[:, unsure], points[:, before[unsure]]) >= limit
-    if not left.any():
-        return
-    creeping = np.zeros(sure.shape[0], np.bool_)
-    creeping[before[unsure[left]]] = True
-    rows = np.flatnonzero(creeping[before])
-    segment = anchor = NOTHING
-    ax = ay = az = 0.0
-    columns = (rows.tolist(), sure[rows].tolist(), *points[:, rows].tolist())
-    for place, is_sure, x, y, z in zip(*columns, strict=True):
-        if is_sure:
-            segment = anchor = place
-            ax, ay, az = x, y, z
-            continue
-        dx, dy, dz = x - ax, y - ay, z - az
-        if dx * dx + dy * dy + dz * dz >= limit:
-            source[place] = anchor
-            last[segment] = anchor = place
-            ax, ay, az = x, y, z
+    size = stays.last - stays.first + 1
+    rows = spread(stays.first, size)
+    left = chords(points[:, rows], np.repeat(stays.start, size, axis=1)) >= limit
+    begin = np.cumsum(size) - size
+    for i in np.flatnonzero(np.logical_or.reduceat(left, begin)).tolist():
+        x, y, z = stays.start[:, i].tolist()
+        place = int(stays.first[i])
+        for px, py, pz in points[:, place : int(stays.last[i]) + 1].T.tolist():
+            dx, dy, dz = px - x, py - y, pz - z
+            away = dx * dx + dy * dy + dz * dz
+            if away >= limit:
+                counts[place], leg[place] = True, away
+                x, y, z = px, py, pz
+            place += 1
+        stays.counted[:, i] = x, y, z

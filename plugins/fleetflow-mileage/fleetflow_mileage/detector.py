@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from fleetflow.contracts.detector import Event
-from fleetflow.motion.fixes import fixes_of, later_ones
-from fleetflow.motion.runs import Integers, ends, sizes
+from fleetflow.motion.fixes import Fixes, fixes_of, later_ones
+from fleetflow.motion.runs import Integers, ends
 from fleetflow.motion.sphere import millimetres, on_sphere
 from fleetflow_mileage.counting import Counted, Rule, Tracks, count
 from fleetflow_mileage.days import Days, iso
@@ -65,52 +65,56 @@ class MileageShard:
         fixes, newest = later_ones(usable, fleet.time[usable.vehicles], NEVER)
         if fixes is None:
             return ()
-        vehicles, first, size = fixes.vehicles, fixes.first, fixes.row.size
-        # each vehicle's fixes get one more in front of them, which stands for what is remembered of it
-        step = np.arange(1, size + 1) + fixes.group
-        heads = first + np.arange(first.size)
-        points, time = np.empty((3, size + heads.size)), np.empty(size + heads.size)
-        there = on_sphere(fixes.latitude, fixes.longitude)
-        for axis in range(3):
-            points[axis][step] = there[axis]
-        points[:, heads] = fleet.latest[vehicles].T
-        time[step] = fixes.time / 1000
-        remembered = fleet.time[vehicles]
-        time[heads] = np.where(remembered == NEVER, -np.inf, remembered / 1000)
-        fleet.latest[vehicles] = there[:, ends(first, size)].T
-        fleet.time[usable.vehicles] = newest
-        tracks = Tracks(points, time, heads, fleet.counted[vehicles].T)
+        vehicles = fixes.vehicles
+        points = on_sphere(fixes.latitude, fixes.longitude)
+        tracks = Tracks(
+            points,
+            fixes.time,
+            fixes.first,
+            fleet.latest[vehicles].T,
+            fleet.time[vehicles],
+            fleet.counted[vehicles].T,
+        )
         found = count(tracks, self._detector.rule)
+        fleet.latest[vehicles] = points[:, ends(fixes.first, len(fixes.time))].T
+        fleet.time[usable.vehicles] = newest
         fleet.counted[vehicles] = found.counted.T
-        if not found.end.size:
-            return ()
-        place = np.full(time.size, -1)
-        place[step] = fixes.row
-        return list(self._add(pings, found, tracks, vehicles, place))
+        return list(self._add(pings, fixes, found)) if len(found.end) else ()
 
-    def _add(
-        self, pings: pl.DataFrame, found: Counted, tracks: Tracks, vehicles: Integers, place: Integers
-    ) -> Iterator[Event]:
+    def _add(self, pings: pl.DataFrame, fixes: Fixes, found: Counted) -> Iterator[Event]:
         """Add the legs to the days, and yield the events."""
-        fleet = self._fleet
+        fleet, end = self._fleet, found.end
         mm = millimetres(found.squared)
-        vehicle = np.repeat(vehicles, sizes(tracks.heads, tracks.time.size))[found.end]
-        day = self._days.of(tracks.time[found.end])
-        first = np.ones(mm.size, np.bool_)
-        first[1:] = (vehicle[1:] != vehicle[:-1]) | (day[1:] != day[:-1])
-        firsts = np.flatnonzero(first)
-        lasts = ends(firsts, mm.size)
-        total = np.cumsum(mm)
-        already = np.where(fleet.day[vehicle[firsts]] == day[firsts], fleet.mm[vehicle[firsts]], 0)
-        total += np.repeat(already - total[firsts] + mm[firsts], lasts - firsts + 1)
-        # of several days of a vehicle the last one stays: assignment goes in order
-        fleet.day[vehicle[lasts]] = day[lasts]
-        fleet.mm[vehicle[lasts]] = total[lasts]
-        self._keep(vehicle[lasts], day[lasts], total[lasts])
+        firsts, day = self._stretches(fixes, end)
+        vehicle = fixes.vehicles[fixes.group[end[firsts]]]
+        # of several days of a vehicle the first may go on
+        already = np.where(fleet.day[vehicle] == day, fleet.mm[vehicle], 0)
+        total = already + np.add.reduceat(mm, firsts)
+        # and the last one stays: assignment goes in order
+        fleet.day[vehicle], fleet.mm[vehicle] = day, total
+        self._keep(vehicle, day, total)
         limit = self._limit_column()[vehicle]
-        for i in np.flatnonzero((total >= limit) & (total - mm < limit)).tolist():
-            ping = pings.row(int(place[found.end[i]]), named=True)
-            yield self._event(ping, int(day[i]), int(total[i]), int(limit[i]))
+        lasts = ends(firsts, len(mm))
+        for i in np.flatnonzero((already < limit) & (total >= limit)).tolist():
+            reached = already[i] + np.cumsum(mm[firsts[i] : lasts[i] + 1])
+            at = int(np.searchsorted(reached, limit[i]))
+            ping = pings.row(int(fixes.row[end[firsts[i] + at]]), named=True)
+            yield self._event(ping, int(day[i]), int(reached[at]), int(limit[i]))
+
+    def _stretches(self, fixes: Fixes, end: Integers) -> tuple[Integers, Integers]:
+        """Return where in `end`, some rows of fixes, another vehicle or day begins, and the day of each."""
+        starts = np.searchsorted(end, fixes.first)
+        # of a vehicle without such a row the next one's stretch begins there, too
+        starts = np.unique(starts[starts < len(end)])
+        days = self._days.of(fixes.time[end[np.append(starts, ends(starts, len(end)))]] / 1000)
+        day, last_day = days[: len(starts)], days[len(starts) :]
+        if (day == last_day).all():
+            return starts, day
+        every = self._days.of(fixes.time[end] / 1000)
+        begins = np.append(True, every[1:] != every[:-1])
+        begins[starts] = True
+        starts = np.flatnonzero(begins)
+        return starts, every[starts]
 
     def _limit_column(self) -> Integers:
         known = self._limits.shape[0]
