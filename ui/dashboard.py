@@ -4,20 +4,8 @@
 here they travel inside the page.
 """
 
-import functools
-
 from bokeh.io import curdoc
-from fleetflow_ui import context
+from fleetflow_ui.bokeh_serve import shared
 from fleetflow_ui.map import page
-
-from fleetflow import application
-
-
-@functools.cache
-def shared() -> context.Context:
-    """Return what all sessions of this process share."""
-    plugins, configuration = application.load()
-    return context.make(plugins, configuration, tiles=False)
-
 
 page.build(curdoc(), shared())

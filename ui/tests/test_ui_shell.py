@@ -1,6 +1,11 @@
 """The frame of all pages, and the words."""
 
+import json
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from bokeh.document import Document
@@ -98,3 +103,39 @@ def test_words_escape_what_comes_from_outside():
         assert "&lt;img src=&quot;x&quot;&gt;" in html
     assert words.text("a\x00b\x1bc") == "a b c"
     assert words.clock(1e300) == "1e+300"
+
+
+UNDER_BOKEH_SERVE = """
+import gc, json, sys, threading
+from bokeh.application import Application
+from bokeh.application.handlers.script import ScriptHandler
+from bokeh.settings import settings
+
+application = Application(ScriptHandler(filename=sys.argv[1]))
+before = threading.active_count()
+documents = [application.create_document() for _ in range(2)]
+assert all(document.get_model_by_name("map") for document in documents)
+print(json.dumps({
+    "readers": threading.active_count() - before,
+    "frozen": gc.get_freeze_count(),
+    "validates": settings.perform_document_validation(),
+}))
+"""
+
+
+def test_sessions_under_bokeh_serve_share_one_reader_and_a_prepared_process(tmp_path):
+    script = Path(__file__).parents[1] / "dashboard.py"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FLEETFLOW_")}
+    done = subprocess.run(
+        [sys.executable, "-c", UNDER_BOKEH_SERVE, str(script)],
+        env={**environment, "FLEETFLOW_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["readers"] == 1
+    assert found["frozen"] > 10_000
+    assert found["validates"] is False
