@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 from fleetflow_ui import chromium
-from fleetflow_ui.shell import COOKIE
 from PIL import Image
 
 from fleetflow import application, processes
@@ -198,8 +197,6 @@ def take_all(run: Run, into: Path, executable: str, vin: str) -> None:
 
         def shoot(url: str, name: str, size: tuple[int, int], theme: str, act: Any = None) -> None:
             context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=theme)
-            # a theme that changes while tiles load leaves Bokeh waiting for the old ones
-            context.add_cookies([{"name": COOKIE, "value": theme, "url": f"http://localhost:{run.port}"}])
             page = context.new_page()
             page.set_default_timeout(PATIENCE_S * 1000)
             page.goto(f"http://localhost:{run.port}/{url}")

@@ -252,6 +252,7 @@ def dress(document: Document, context: Context, page_url: str, title: str, page_
         "js": static("shell.js"),
         "page_css": page_css,
         "theme": context.settings.theme,
+        "served": frame.theme,
         "home": "dashboard",
         "navigation": navigation(context, page_url),
     }

@@ -167,10 +167,12 @@ def browser():
 
 
 class Tab:
-    """One tab of the map in the browser."""
+    """One tab in the browser; closing it fails for what its console has told, but `expected` texts."""
 
-    def __init__(self, browser, site, path="dashboard", width=1000, height=680, **more):
+    def __init__(self, browser, site, path="dashboard", width=1000, height=680, expected=(), **more):
         self.site = site
+        self.expected = tuple(expected)
+        self.requests = []
         self.context = browser.new_context(
             viewport={"width": width, "height": height}, **{"color_scheme": "light", **more}
         )
@@ -178,8 +180,15 @@ class Tab:
         self.page.set_default_timeout(20_000)
         self.problems = []
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("console", self._on_console)
+        self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.on("dialog", lambda dialog: self.problems.append(f"dialog {dialog.message}"))
         self.open(path)
+
+    def _on_console(self, message):
+        told = f"{message.type}: {message.text}"
+        if message.type in {"error", "warning"} and not any(each in told for each in self.expected):
+            self.problems.append(told)
 
     def open(self, path):
         self.page.goto(f"{self.site.url}/{path}")

@@ -98,7 +98,8 @@ def test_online_tiles_that_do_not_come_leave_the_built_in_map_as_it_is(tab, flee
         }
         other.start()
         try:
-            with tab(VIEW) as right, tab(VIEW, of=other) as left:
+            refused = ("ERR_CONNECTION_REFUSED", nowhere)
+            with tab(VIEW) as right, tab(VIEW, of=other, expected=refused) as left:
                 left.page.get_by_text("somebody else").wait_for()
                 asked = []
                 left.page.on("requestfailed", lambda request: asked.append(request.url))
@@ -202,6 +203,48 @@ def test_dark_colours_come_without_a_reload_and_stay_and_fit_brings_the_fleet_ba
         page.wait_for_function(f"Math.abs({start} - {fitted}) < 100000")
 
 
+def test_a_first_visit_in_a_dark_system_asks_for_no_light_tile_and_comes_to_rest(tab, fleet):
+    for path in ("dashboard", VIEW):
+        with tab(path, color_scheme="dark") as open_tab:
+            open_tab.wait_rows("vehicles", "rows.length == 3")
+            open_tab.page.wait_for_function(
+                "performance.getEntriesByType('resource').some((each) => each.name.includes('/tiles/dark/'))"
+            )
+            assert [url for url in open_tab.requests if "/tiles/light/" in url] == []
+            asked = [url for url in open_tab.requests if url.partition("?")[0].endswith("/dashboard")]
+            assert len(asked) == 2, "the page was asked for once more, and then never again"
+            cookies = {each["name"]: each["value"] for each in open_tab.context.cookies()}
+            assert cookies["fleetflow-theme"] == "dark"
+
+
+def test_a_page_is_ready_though_tiles_came_after_the_view_or_colours_had_changed(browser, fleet):
+    held = []
+    with browser.new_context(viewport={"width": 1000, "height": 680}, color_scheme="light") as context:
+        page = context.new_page()
+        # tiles come only when they are let go
+        holding = True
+        page.route("**/tiles/**", lambda route: held.append(route) if holding else route.continue_())
+        with page.expect_request("**/tiles/light/**"):
+            page.goto(f"{fleet.url}/{VIEW}")
+        with page.expect_request("**/tiles/dark/**"):
+            page.get_by_role("button", name="Dark colours").click()
+        holding = False
+        for route in held:
+            route.continue_()
+        page.wait_for_function("Bokeh.documents[0].is_idle")
+
+
+def test_a_browser_without_cookies_gets_dark_colours_too(browser, fleet):
+    with browser.new_context(color_scheme="dark") as context:
+        context.add_init_script(
+            "Object.defineProperty(Document.prototype, 'cookie', {get: () => '', set: () => {}})"
+        )
+        page = context.new_page()
+        page.goto(f"{fleet.url}/vehicles")
+        page.wait_for_function("window.Bokeh?.documents?.[0]?.get_model_by_name('browser')?.theme == 'dark'")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(13, 18, 24)"
+
+
 def test_two_tabs_select_and_filter_on_their_own(tab, fleet):
     with tab() as first, tab("dashboard?at=38,-93,4&vin=1FLT0000000000001") as second:
         second.page.locator(".ff-panel").get_by_text("1FLT0000000000001").first.wait_for()
@@ -253,7 +296,8 @@ def test_a_vehicle_that_is_not_there_is_said_and_shown_as_soon_as_it_comes(tab, 
 
 
 def test_a_page_says_that_its_server_is_away_and_comes_back_to_the_same_vehicle(tab, fleet):
-    with tab("dashboard?vin=1FLT0000000000001") as open_tab:
+    lost = ("ERR_CONNECTION_REFUSED", "Lost websocket", "WebSocket connection")
+    with tab("dashboard?vin=1FLT0000000000001", expected=lost) as open_tab:
         page = open_tab.page
         page.locator(".ff-panel").get_by_text("1FLT0000000000001").first.wait_for()
         fleet.stop()

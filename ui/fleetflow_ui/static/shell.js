@@ -18,9 +18,20 @@
   const show = (theme) => {
     page.dataset.theme = theme;
     // the server draws figures in the right colours from the start when it knows
-    document.cookie = `${KEY}=${theme}; path=/; max-age=31536000; SameSite=Strict`;
+    document.cookie = `${KEY}=${theme}; path=/; max-age=31536000; SameSite=Lax`;
   };
-  show(preferred());
+  const told = (theme) => document.cookie.split("; ").includes(`${KEY}=${theme}`);
+
+  const theme = preferred();
+  const knew = told(theme);
+  show(theme);
+  if (theme !== page.dataset.served && !knew && told(theme)) {
+    // A first visit, or the system's colours have changed: the server draws anew, before Bokeh has begun.
+    // Colours that change while tiles load leave Bokeh waiting for the old ones. Without cookies they do.
+    window.stop();
+    location.reload();
+    return;
+  }
 
   // Bokeh draws each widget in a shadow root, where the page's style sheets do not reach; one sheet for
   // all of them, whenever they are made, costs nothing per widget.
@@ -43,6 +54,26 @@
       attempt();
     });
 
+  // Bokeh waits for each tile it ever asked for until it is drawn. One that comes after the view, or the
+  // colours, have changed is never drawn, and one that fails tells nobody: the page would never be ready,
+  // and its keys would not work. A tile counts as long as it is wanted.
+  const waitForWantedTiles = () => {
+    const view = window.Bokeh?.Models?.get?.("TileRenderer")?.prototype.default_view?.prototype;
+    if (!view?.has_finished) return;
+    const painted = Object.getPrototypeOf(view).has_finished;
+    view.has_finished = function () {
+      const wanted = this.model.tile_source.tiles;
+      const awaited = (tile) => !tile.finished && !tile.loaded && wanted.get(tile.cache_key) === tile;
+      if (!painted.call(this) || this._tiles == null) return false;
+      if (!this._tiles.some(awaited)) return true;
+      this.ff_again ??= setTimeout(() => {
+        this.ff_again = null;
+        this.notify_finished();
+      }, 100);
+      return false;
+    };
+  };
+
   const comeBack = async () => {
     for (;;) {
       try {
@@ -59,6 +90,7 @@
   };
 
   document.addEventListener("DOMContentLoaded", async () => {
+    waitForWantedTiles();
     const button = document.querySelector(".theme");
     const tell = () => {
       const dark = page.dataset.theme === "dark";
