@@ -1,4 +1,4 @@
-"""What sessions share under `bokeh serve ui/dashboard.py`: that script is run anew for each, this module is not."""
+"""What sessions under `bokeh serve ui/dashboard.py` share: the script runs anew for each, this does not."""
 
 from __future__ import annotations
 
