@@ -64,9 +64,10 @@ export default (args, obj, {r}) => {
   return path
 }
 """
-# a count in at most four letters: 870, 1.2k, 34k
+# a count in at most four letters: 870, 1.2k, 34k; an array of numbers would turn each text into a number
 SHORT = """
-return xs.map((n) => n < 1000 ? `${n}` : n < 9950 ? `${(n / 1000).toFixed(1)}k` : `${Math.round(n / 1000)}k`)
+return Array.from(xs, (n) =>
+  n < 1000 ? `${n}` : n < 9950 ? `${(n / 1000).toFixed(1)}k` : `${Math.round(n / 1000)}k`)
 """
 # the words come from the server when another vehicle is pointed at; the place is the browser's own affair
 HOVER = """
