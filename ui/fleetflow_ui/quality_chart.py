@@ -12,6 +12,9 @@ from fleetflow_ui.time_chart import LEGEND, TimeChart
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a94a3")
 """Told apart by colour-blind people, on white and on black (Okabe and Ito, "Color Universal Design")."""
 
+HEIGHT = 260
+"""At least, in pixels."""
+
 
 class RejectsChart(TimeChart):
     """Stacked bars by rule or source; a group keeps its colour as long as the page is open."""
@@ -19,7 +22,7 @@ class RejectsChart(TimeChart):
     def __init__(self) -> None:
         self._colours: dict[str, str] = {}
         self.heaps = ColumnDataSource(bars(Quality(), {}))
-        super().__init__("over-time", "Rejects over time", 260)
+        super().__init__("over-time", "Rejects over time", HEIGHT)
         quads: Any = self.plot.quad(
             left="left", right="right", bottom="bottom", top="top", source=self.heaps, fill_color="colour",
             line_color=None, legend_field="group",
@@ -31,6 +34,7 @@ class RejectsChart(TimeChart):
                 formatters={"@left": "datetime"},
             )
         )
+        self.plot.update(sizing_mode="stretch_both", min_height=HEIGHT)
         # there are no half rejects
         up: Any = self.plot.yaxis[0].ticker
         up.min_interval = 1

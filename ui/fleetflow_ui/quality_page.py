@@ -53,6 +53,8 @@ TITLES = {
     "reason": ("reason", 300), "where": ("where", 220), "state": ("state", 100),
 }  # fmt: skip
 ANY = "any"
+CHART_CSS = ":host { align-self: stretch !important; height: auto !important; }"
+"""As high as the card beside it."""
 SAMPLES_SEEN = 12
 """Rows of the list that are seen at once; more are scrolled."""
 LOOK_S = 2.0
@@ -104,7 +106,7 @@ class QualityPage:
         self.chart = RejectsChart()
         chart = Column(
             children=[self.chart.plot],
-            stylesheets=[CARD_CSS],
+            stylesheets=[CARD_CSS, CHART_CSS],
             css_classes=["four"],
             sizing_mode="stretch_width",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bokeh.models import Range1d
+from bokeh.models import NoOverlap, Range1d
 from bokeh.plotting import figure
 
 LEGEND: dict[str, Any] = {"orientation": "horizontal", "border_line_color": None, "margin": 0, "padding": 0}
@@ -31,6 +31,8 @@ class TimeChart:
         self.plot.xgrid.visible = False
         ticker: Any = self.plot.xaxis[0].ticker
         ticker.desired_num_ticks = 5
+        # a phone has no room for all of them
+        self.plot.xaxis[0].major_label_policy = NoOverlap(min_distance=8)
 
     def show_range(self, begin_ms: float, end_ms: float, top: float) -> None:
         """Show this time, in milliseconds since 1970, and what is from 0 to `top`."""
