@@ -23,6 +23,7 @@ SCROLL_CSS = ":host { overflow-x: auto; }"
 TABLE_CSS = """
 .slick-cell { line-height: 30px !important; font-variant-numeric: tabular-nums; }
 .slick-header-column { padding-top: 8px !important; }
+.bk-data-table:has(:focus-visible) { outline: 2px solid var(--accent) !important; outline-offset: -2px; }
 .slick-cell.bk-cell-select, .bk-cell-select { background: var(--surface) !important; }
 """
 CARD_CSS = """

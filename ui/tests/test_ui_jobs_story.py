@@ -77,6 +77,50 @@ def test_vehicles_are_searched_paged_ordered_selected_and_exported(tab, trucks, 
         assert "gone" not in page.title()
 
 
+FOCUSED = """() => {
+    let element = document.activeElement
+    while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement
+    const {outlineStyle, boxShadow} = getComputedStyle(element)
+    if (element === document.body) return ["", true]
+    const table = element.closest(".bk-data-table")
+    const ringed = table === null ? outlineStyle : getComputedStyle(table).outlineStyle
+    const said = element.getAttribute("aria-label") || element.placeholder || element.innerText
+    return [table === null ? said : "table", ringed !== "none" || boxShadow !== "none"]
+}"""
+
+
+def test_keys_reach_everything_on_a_page_and_lead_out_of_its_tables(tab, trucks):
+    for path, wanted in (
+        ("vehicles", {"Quality", "VIN, status or source", "Columns", "Next", "table"}),
+        ("jobs", {"Quality", "job and time", "Take savepoint", "Savepoint and cancel", "Cancel", "table"}),
+        ("quality", {"Quality", "By source", "Requeue all that match (2)", "table"}),
+    ):
+        with tab(path) as open_tab:
+            page = open_tab.page
+            page.locator(".slick-row").first.wait_for()
+            found = []
+            # behind its last part, the page begins anew
+            while [said for said, _ in found].count("Skip to the content") < 2:
+                page.keyboard.press("Tab")
+                found.append(page.evaluate(FOCUSED))
+                assert len(found) < 90, f"keys do not lead out of {path}: {found}"
+            assert wanted <= {said for said, _ in found}
+            assert [said for said, seen in found if not seen] == []
+
+
+def test_arrow_keys_choose_a_row(tab, trucks):
+    with tab("vehicles") as open_tab:
+        page = open_tab.page
+        page.locator(".slick-row").first.wait_for()
+        page.get_by_role("button", name="Next").focus()
+        while page.evaluate(FOCUSED)[0] != "table":
+            page.keyboard.press("Tab")
+        page.keyboard.press("ArrowDown")
+        page.locator(".slick-row.active").wait_for()
+        page.keyboard.press("ArrowDown")
+        page.get_by_label("Record as JSON").filter(has_text='"vin": "V000"').wait_for()
+
+
 def test_a_job_is_saved_cancelled_and_started_from_its_savepoint(tab, trucks):
     with tab("jobs") as open_tab:
         page = open_tab.page

@@ -44,6 +44,20 @@
     return root;
   };
 
+  // SlickGrid leads Tab through every cell of a table, so that whoever uses keys is caught in it. Tab goes on,
+  // and the arrow keys choose rows, from the first one.
+  const freeTab = (event) => {
+    const grid = event.composedPath().find((each) => each.classList?.contains("bk-data-table"));
+    if (grid === undefined) return;
+    const begins = event.key === "ArrowDown" && grid.querySelector(".slick-cell.active") === null;
+    if (begins) {
+      grid.querySelector(".slick-row .slick-cell")?.click();
+      event.preventDefault();
+    }
+    if (begins || event.key === "Tab") event.stopImmediatePropagation();
+  };
+  document.addEventListener("keydown", freeTab, { capture: true });
+
   const found = (look) =>
     new Promise((resolve) => {
       const attempt = () => {
