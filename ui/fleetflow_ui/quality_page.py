@@ -10,28 +10,20 @@ from typing import Any
 
 from bokeh.document import Document
 from bokeh.layouts import column, row
-from bokeh.models import Column, ColumnDataSource
-from bokeh.models.widgets import (
-    Button,
-    Div,
-    RadioButtonGroup,
-    Select,
-)
+from bokeh.models import Column
+from bokeh.models.widgets import Button, Div, RadioButtonGroup, Select
 
-from fleetflow.quarantine.settings import folder_of
-from fleetflow.quarantine.store import QuarantineStore, Selection
+from fleetflow.quarantine.store import Selection
 from fleetflow_ui import words
 from fleetflow_ui.actions import Outcome
 from fleetflow_ui.actions import act as act_in_thread
 from fleetflow_ui.background import Ask, asker, in_words
 from fleetflow_ui.context import Context
-from fleetflow_ui.jobs.reader import JobsReader
 from fleetflow_ui.parts import (
     BAR_CSS,
     CARD_CSS,
     HTML_CSS,
     PAGE_CSS,
-    ROW_HEIGHT,
     Act,
     Question,
     card,
@@ -41,22 +33,17 @@ from fleetflow_ui.parts import (
     scrolling,
     select,
     switch,
-    table,
 )
-from fleetflow_ui.quality import QUARANTINED, REQUEUED, SAMPLES, SPANS, Quality, Wish, look, waiting
+from fleetflow_ui.quality import QUARANTINED, REQUEUED, SPANS, Quality, Wish, look, waiting
 from fleetflow_ui.quality_chart import RejectsChart
-from fleetflow_ui.quality_raw import RAW_CSS, raw_card
+from fleetflow_ui.quality_raw import RAW_CSS
+from fleetflow_ui.quality_requeue import folders_of, requeue
+from fleetflow_ui.quality_samples import Samples
 from fleetflow_ui.shell import Frame, dress
 
-TITLES = {
-    "id": ("id", 70), "when": ("quarantined (UTC)", 160), "rule": ("rule", 120), "source": ("source", 90),
-    "reason": ("reason", 300), "where": ("where", 220), "state": ("state", 100),
-}  # fmt: skip
 ANY = "any"
 CHART_CSS = ":host { align-self: stretch !important; height: auto !important; }"
 """As high as the card beside it."""
-SAMPLES_SEEN = 12
-"""Rows of the list that are seen at once; more are scrolled."""
 LOOK_S = 2.0
 """Seconds between two looks whether something has changed."""
 TURN_S = 60.0
@@ -117,12 +104,7 @@ class QualityPage:
             sizing_mode="stretch_width",
             margin=0,
         )
-        self.samples = ColumnDataSource({name: [] for name in TITLES})
-        self.samples.selected.on_change("indices", lambda attr, old, new: self._show_selected())
-        self.table = table(self.samples, TITLES, "samples", selectable="checkbox")
-        self.caption = Div(
-            name="caption", margin=0, sizing_mode="stretch_width", stylesheets=["h3 { margin: 0; }"]
-        )
+        self.samples = Samples(self._enable)
         self.requeue = Button(label="Requeue selected", name="requeue", width=150, disabled=True)
         self.requeue_all = Button(label="Requeue all that match", name="requeue-all", width=230)
         self.requeue.on_click(self._on_requeue)
@@ -130,22 +112,15 @@ class QualityPage:
         self.question = Question()
         listed = Column(
             children=[
-                self.caption,
-                scrolling(self.table),
+                self.samples.caption,
+                scrolling(self.samples.table),
                 row(self.requeue, self.requeue_all, stylesheets=[BAR_CSS], sizing_mode="stretch_width"),
             ],
             stylesheets=[CARD_CSS],
             css_classes=["four"],
             sizing_mode="stretch_width",
         )
-        self.raw = Div(
-            name="raw",
-            css_classes=["two"],
-            stylesheets=[HTML_CSS, RAW_CSS],
-            sizing_mode="stretch_width",
-            margin=0,
-        )
-        self.panel = grid(chart, self.counts, listed, self.raw)
+        self.panel = grid(chart, self.counts, listed, self.samples.raw)
         self.root = column(
             self.bar, self.notice, self.question.root, self.empty, self.panel,
             stylesheets=[PAGE_CSS], sizing_mode="stretch_width",
@@ -173,7 +148,7 @@ class QualityPage:
             rule=selection.rule or "",
             state=selection.state or "",
         )
-        self.samples.selected.indices = []
+        self.samples.clear()
         self.question.close()
         self._look()
 
@@ -234,53 +209,11 @@ class QualityPage:
         offer(self.rule, [ANY, *quality.by_rule])
         self.chart.show(quality)
         put(self.counts, _counts(quality))
-        self._show_samples()
-
-    def _show_samples(self) -> None:
-        quality = self.quality
-        chosen = self._selected_ids()
-        columns: dict[str, list[Any]] = {
-            "id": [str(each.id) for each in quality.samples],
-            "when": [words.clock(each.quarantined_at).removesuffix(" UTC") for each in quality.samples],
-            "rule": [each.rule for each in quality.samples],
-            "source": [each.source for each in quality.samples],
-            "reason": [each.reason for each in quality.samples],
-            "where": [f"{each.resource} [{each.start}, {each.end})" for each in quality.samples],
-            "state": [each.state for each in quality.samples],
-        }
-        if dict(self.samples.data) != columns:
-            self.samples.data = columns
-            self.samples.selected.indices = [
-                index for index, each in enumerate(quality.samples) if each.id in chosen
-            ]
-        height = ROW_HEIGHT * (min(SAMPLES_SEEN, max(1, len(quality.samples))) + 1) + 4
-        if self.table.height != height:
-            self.table.height = height
-        shown = f"the newest {SAMPLES} of " if quality.total > SAMPLES else ""
-        said = f"<h3>{words.text(shown)}{words.count(quality.total, 'reject')}</h3>"
-        if not quality.total and quality.by_rule:
-            said += '<p class="ff-soft">None is like what you chose.</p>'
-        put(self.caption, said)
-        self._show_selected()
-
-    def _selected_ids(self) -> list[int]:
-        ids = list(self.samples.data["id"])
-        return [int(ids[index]) for index in self.samples.selected.indices if index < len(ids)]
-
-    def _waiting_ids(self) -> list[int]:
-        """Those of the selected rejects that were not put back through yet."""
-        chosen = set(self._selected_ids())
-        return [each.id for each in self.quality.samples if each.id in chosen and each.state == QUARANTINED]
-
-    def _show_selected(self) -> None:
-        chosen = self._selected_ids()
-        newest = next((each for each in self.quality.samples if each.id in chosen[-1:]), None)
-        put(self.raw, raw_card(newest))
-        self._enable()
+        self.samples.show(quality)
 
     def _enable(self) -> None:
         off = self._context.settings.read_only or self._acting
-        ids, many = len(self._waiting_ids()), self.quality.waiting
+        ids, many = len(self.samples.waiting_ids()), self.quality.waiting
         for button, label, disabled in (
             (self.requeue, f"Requeue selected ({ids})", off or not ids),
             (self.requeue_all, f"Requeue all that match ({many:,})", off or not many),
@@ -292,7 +225,7 @@ class QualityPage:
                 button.visible = not self._context.settings.read_only
 
     def _on_requeue(self) -> None:
-        ids = tuple(self._waiting_ids())
+        ids = tuple(self.samples.waiting_ids())
         self._confirm(Selection(ids=ids), words.count(len(ids), "selected reject"), len(ids))
 
     def _on_requeue_all(self) -> None:
@@ -320,20 +253,8 @@ class QualityPage:
     def _ended(self, outcome: Outcome) -> None:
         self._acting = False
         put(self.notice, words.note(outcome.message, "good" if outcome.good else "bad", outcome.hint))
-        self.samples.selected.indices = []
+        self.samples.clear()
         self._look()
-
-
-def requeue(folder: Path, selection: Selection) -> str:
-    """Put rejects back through; returns what was done."""
-    store = QuarantineStore(folder)
-    try:
-        count = store.requeue(selection)
-    finally:
-        store.close()
-    if not count:
-        return "Nothing was requeued: somebody else has done it meanwhile"
-    return f"{words.count(count, 'reject')} requeued: the running job reads them now, or the next one"
 
 
 def _counts(quality: Quality) -> str:
@@ -343,17 +264,6 @@ def _counts(quality: Quality) -> str:
         rows = [(name, f"{count:,}") for name, count in [*counts.items()][:8]]
         tables += f"<p>{words.table([title, 'rejects'], rows, [1])}</p>"
     return card("In all", tables)
-
-
-def folders_of(context: Context) -> dict[str, Path]:
-    """Return the quarantines there are, by whose they are: jobs may have their own."""
-    own = folder_of(context.configuration)
-    found = {"this folder": own}
-    reader = context.shared.get("jobs.reader", lambda: JobsReader(context))
-    for job in reader.state.jobs:
-        if job.quarantine is not None and job.quarantine not in found.values():
-            found[job.name] = job.quarantine
-    return found
 
 
 def build(document: Document, context: Context) -> None:

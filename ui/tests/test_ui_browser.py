@@ -279,7 +279,13 @@ def test_many_vehicles_are_hexagons_that_open_up(tab, fleet):
         assert open_tab.rows("vehicles") == []
         assert len(open_tab.rows("crashed")) == 1
         shown = "Bokeh.documents[0].get_model_by_name('counts').glyph.text.transform.v_compute"
-        assert page.evaluate(f"{shown}(new Int32Array([7, 999, 1234, 9960, 99_990]))") == ["7", "999", "1.2k", "10k", "100k"]
+        assert page.evaluate(f"{shown}(new Int32Array([7, 999, 1234, 9960, 99_990]))") == [
+            "7",
+            "999",
+            "1.2k",
+            "10k",
+            "100k",
+        ]
         page.mouse.click(*open_tab.place("hexagons", len(open_tab.rows("hexagons")) // 2))
         open_tab.wait_rows("vehicles", "rows.length > 20")
         open_tab.wait_rows("hexagons", "rows.length == 0", column="count")

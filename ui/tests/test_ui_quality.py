@@ -9,8 +9,9 @@ from bokeh.document import Document
 from fleetflow_ui import quality_plugin, shell
 from fleetflow_ui.actions import Outcome
 from fleetflow_ui.quality import BARS, Quality, Wish, bars, look
-from fleetflow_ui.quality_page import QualityPage, build, folders_of, requeue
+from fleetflow_ui.quality_page import QualityPage, build
 from fleetflow_ui.quality_raw import shown_bytes
+from fleetflow_ui.quality_requeue import folders_of, requeue
 from fleetflow_ui.settings import UiSettings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,30 +115,30 @@ def test_bars_of_one_stretch_stand_on_each_other():
 
 def test_samples_and_raw_bytes_are_text(context, filled):
     page = open_page(context)
-    assert page.samples.data["rule"] == ["malformed"] * 3 + ["latitude"] * 5
-    page.samples.selected.indices = [0]
-    assert "&lt;script&gt;alert(1)" in page.raw.text
-    assert "<script" not in page.raw.text
-    assert "<b>must" not in page.raw.text
-    assert type(page.table.columns[4].formatter).__name__ == "StringFormatter"
+    assert page.samples.source.data["rule"] == ["malformed"] * 3 + ["latitude"] * 5
+    page.samples.source.selected.indices = [0]
+    assert "&lt;script&gt;alert(1)" in page.samples.raw.text
+    assert "<script" not in page.samples.raw.text
+    assert "<b>must" not in page.samples.raw.text
+    assert type(page.samples.table.columns[4].formatter).__name__ == "StringFormatter"
 
 
 def test_filters_select_and_are_remembered(context, filled):
     page = open_page(context)
     page.source.value = "beta"
-    assert set(page.samples.data["source"]) == {"beta"}
-    assert "3 rejects" in page.caption.text
+    assert set(page.samples.source.data["source"]) == {"beta"}
+    assert "3 rejects" in page.samples.caption.text
     page.by.active = 1
     assert set(page.chart.heaps.data["group"]) == {"beta"}
     assert page._frame.query == {"source": "beta", "by": "source"}
     again = open_page(context, source="beta", by="source", span="last hour")
-    assert (again.wish.by, again.wish.span, len(again.samples.data["id"])) == ("source", "last hour", 3)
+    assert (again.wish.by, again.wish.span, len(again.samples.source.data["id"])) == ("source", "last hour", 3)
 
 
 def test_a_choice_that_fits_no_reject_is_said(context, filled):
     page = open_page(context, source="beta", rule="latitude")
-    assert "0 rejects" in page.caption.text
-    assert "None is like what you chose" in page.caption.text
+    assert "0 rejects" in page.samples.caption.text
+    assert "None is like what you chose" in page.samples.caption.text
 
 
 def test_an_error_that_is_over_is_taken_away(context, filled):
@@ -152,7 +153,7 @@ def test_requeue_asks_first_and_says_what_came_of_it(context, filled):
     acts = []
     page = open_page(context, acts)
     assert page.requeue.disabled
-    page.samples.selected.indices = [0, 2]
+    page.samples.source.selected.indices = [0, 2]
     page._on_requeue()
     assert acts == []
     assert "2 selected rejects" in page.question.words.text
@@ -163,7 +164,7 @@ def test_requeue_asks_first_and_says_what_came_of_it(context, filled):
     assert said.startswith("2 rejects requeued")
     done(Outcome(True, said))
     assert "2 rejects requeued" in page.notice.text
-    assert page.samples.data["state"] == ["requeued", "quarantined", "requeued"] + ["quarantined"] * 5
+    assert page.samples.source.data["state"] == ["requeued", "quarantined", "requeued"] + ["quarantined"] * 5
 
 
 def test_requeue_of_all_takes_the_filters(context, filled):
@@ -186,7 +187,7 @@ def test_requeue_of_all_takes_the_filters(context, filled):
 def test_what_was_put_back_already_is_not_counted_again(context, filled):
     filled.requeue(Selection(rule="latitude"))
     page = open_page(context, [])
-    page.samples.selected.indices = list(range(8))
+    page.samples.source.selected.indices = list(range(8))
     assert (page.requeue.label, page.requeue_all.label) == (
         "Requeue selected (3)",
         "Requeue all that match (3)",
@@ -197,7 +198,7 @@ def test_what_was_put_back_already_is_not_counted_again(context, filled):
 
 def test_read_only_shows_no_way_to_requeue(context, filled):
     page = open_page(replace(context, settings=UiSettings(read_only=True)))
-    page.samples.selected.indices = [0]
+    page.samples.source.selected.indices = [0]
     assert (page.requeue.visible, page.requeue.disabled) == (False, True)
     assert (page.requeue_all.visible, page.requeue_all.disabled) == (False, True)
 
