@@ -132,7 +132,8 @@ def test_filters_select_and_are_remembered(context, filled):
     assert set(page.chart.heaps.data["group"]) == {"beta"}
     assert page._frame.query == {"source": "beta", "by": "source"}
     again = open_page(context, source="beta", by="source", span="last hour")
-    assert (again.wish.by, again.wish.span, len(again.samples.source.data["id"])) == ("source", "last hour", 3)
+    assert (again.wish.by, again.wish.span) == ("source", "last hour")
+    assert len(again.samples.source.data["id"]) == 3
 
 
 def test_a_choice_that_fits_no_reject_is_said(context, filled):
