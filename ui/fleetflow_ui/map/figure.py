@@ -9,6 +9,7 @@ import numpy as np
 from bokeh.core.properties import Float, Int, value
 from bokeh.model import DataModel
 from bokeh.models import (
+    CDSView,
     ColumnDataSource,
     CustomJS,
     CustomJSTransform,
@@ -129,6 +130,8 @@ class MapFigure:
             name="map",
             x_range=self._x,
             y_range=self._y,
+            x_axis_type=None,
+            y_axis_type=None,
             tools=[],
             toolbar_location=None,
             sizing_mode="stretch_both",
@@ -137,11 +140,10 @@ class MapFigure:
             lod_threshold=None,
             css_classes=["ff-map"],
         )
-        self.plot.axis.visible = False
-        self.plot.grid.visible = False
         self.plot.on_change("inner_width", self._on_size)
         self.plot.on_change("inner_height", self._on_size)
         self._ground = self._tiles(context)
+        self._views: dict[ColumnDataSource, CDSView] = {}
         self._layers()
         self._tools()
         self.paint(theme)
@@ -216,10 +218,16 @@ class MapFigure:
         """Add a layer on top.
 
         `plot.scatter` and the like would make six more glyphs for each, for what is selected, muted and so
-        on, which took most of the time to open a page.
+        on, which took most of the time to open a page. Layers of one source share the view of all its rows.
         """
         return self.plot.add_glyph(
-            source, glyph, name=name, selection_glyph=None, nonselection_glyph=None, muted_glyph=None
+            source,
+            glyph,
+            name=name,
+            view=self._views.get(source) or self._views.setdefault(source, CDSView()),
+            selection_glyph=None,
+            nonselection_glyph=None,
+            muted_glyph=None,
         )
 
     def _body(
