@@ -35,10 +35,10 @@ create table notifiers (name text primary key, row integer not null, updated_at 
 """
 INSERT = (
     "insert into events (id, vin, time, kind, severity, message, data, ping, changes, only_if, stored_at)"
-    " select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11"
-    " where not exists (select 1 from events where id = ?1)"
+    " select * from (select ? as id, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) as given"
+    " where not exists (select 1 from events where events.id = given.id)"
 )
-UNLESS_PAST = " and not exists (select 1 from past where id = ?1)"
+UNLESS_PAST = " and not exists (select 1 from past where past.id = given.id)"
 
 ADD_CONDITIONS = "alter table events add column only_if text not null default '{}'"
 """Not a layout of its own: versions from before it read and write a store that has the column."""
