@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+import threading
 import time
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,19 +40,78 @@ def configure(configuration: Configuration) -> None:
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {"chosen": lines if settings.format == "json" else text},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "chosen"}},
+            "handlers": {"stderr": {"()": _Stderr, "formatter": "chosen"}},
             "root": {"level": root, "handlers": ["stderr"]},
             "loggers": {name: {"level": level} for name, level in loggers.items()},
         }
     )
 
 
+class _Held(threading.local):
+    """Lines that a thread holds back, by handler, each with the record of the last one."""
+
+    def __init__(self) -> None:
+        self.lines: dict[_Stderr, list[str]] | None = None
+        self.last: logging.LogRecord | None = None
+
+
+_held = _Held()
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Write what this thread logs meanwhile to standard error at once, in the end.
+
+    For many lines: one call of the system instead of one per line, each of which may wait for other threads
+    to let go of the interpreter. Handlers from a file of the user's are not touched. May be nested.
+    """
+    if _held.lines is not None:
+        yield
+        return
+    _held.lines = {}
+    try:
+        yield
+    finally:
+        held, _held.lines = _held.lines, None
+        for handler, lines in held.items():
+            handler.put("".join(lines), _held.last)
+        _held.last = None
+
+
+class _Stderr(logging.StreamHandler[Any]):
+    def emit(self, record: logging.LogRecord) -> None:
+        if _held.lines is None:
+            super().emit(record)
+            return
+        try:
+            _held.lines.setdefault(self, []).append(self.format(record) + self.terminator)
+            _held.last = record
+        # as every handler does: what cannot be logged must not end what was to be told of
+        except Exception:
+            self.handleError(record)
+
+    def put(self, text: str, record: logging.LogRecord | None) -> None:
+        self.acquire()
+        try:
+            self.stream.write(text)
+            self.flush()
+        except Exception:
+            if record is not None:
+                self.handleError(record)
+        finally:
+            self.release()
+
+
 class _UtcFormatter(logging.Formatter):
     def __init__(self, format: str, datefmt: str) -> None:
         super().__init__(format, datefmt)
+        self._second: tuple[int, str] = (-1, "")
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
-        return time.strftime(datefmt or DATE, time.gmtime(record.created))
+        second = int(record.created)
+        if second != self._second[0]:
+            self._second = (second, time.strftime(datefmt or DATE, time.gmtime(second)))
+        return self._second[1]
 
 
 def _levels(words: tuple[str, ...]) -> tuple[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 
 import pytest
 
@@ -74,3 +75,38 @@ def test_what_is_not_a_level_is_named(tmp_path):
 def test_a_configuration_that_cannot_be_used_is_named(tmp_path):
     with pytest.raises(ConfigurationError, match=r"nowhere\.toml cannot be used"):
         configure(tmp_path, config="nowhere.toml")
+
+
+def test_what_is_logged_together_is_written_in_the_end_in_order_and_by_its_thread_alone(tmp_path, capsys):
+    configure(tmp_path)
+    log = logging.getLogger("x")
+    with logs.together():
+        log.info("first")
+        with logs.together():
+            log.warning("second")
+        other = threading.Thread(target=log.info, args=("of another thread",))
+        other.start()
+        other.join()
+        assert capsys.readouterr().err.count("\n") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("x: ")[2] for line in lines] == ["first", "second"]
+    log.info("at once")
+    assert "at once" in capsys.readouterr().err
+
+
+def test_what_was_logged_together_is_written_when_an_error_ends_it(tmp_path, capsys):
+    configure(tmp_path)
+    with pytest.raises(KeyError), logs.together():
+        logging.getLogger("x").info("before")
+        raise KeyError("x")
+    assert "x: before" in capsys.readouterr().err
+
+
+def test_times_in_the_log_are_utc_in_milliseconds(tmp_path, capsys):
+    configure(tmp_path)
+    log = logging.getLogger("x")
+    for created, expected in ((0.25, "1970-01-01T00:00:00.250Z"), (61.0, "1970-01-01T00:01:01.000Z")):
+        record = log.makeRecord("x", logging.INFO, "", 0, "timed", (), None)
+        record.created, record.msecs = created, created % 1 * 1000
+        log.handle(record)
+        assert capsys.readouterr().err.startswith(expected)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fleetflow.contracts.detector import Event
 from fleetflow.events.form import as_dict, printable, to_json
+from fleetflow.logs import together
 
 log = logging.getLogger("fleetflow.events")
 
@@ -22,9 +23,13 @@ class LogNotifier:
 
     def notify(self, events: Sequence[Event]) -> None:
         """Write one line per event."""
-        for event in events:
-            level = logging.WARNING if event.severity in URGENT else logging.INFO
-            log.log(level, "%s", printable(event.message))
+        with together():
+            for event in events:
+                level = logging.WARNING if event.severity in URGENT else logging.INFO
+                if log.isEnabledFor(level):
+                    # made here, because looking for who called takes as long as all the rest
+                    message = printable(event.message)
+                    log.handle(log.makeRecord(log.name, level, __file__, 0, "%s", (message,), None))
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import random
 import re
 import threading
@@ -28,6 +29,8 @@ BACKOFF_S = 0.5
 BACKOFF_MOST_S = 60.0
 CLOSE_S = 5.0
 """How long the end of a job may wait for events that are still to be delivered."""
+NOTED_S = 0.2
+"""How often at most it is stored how far a notifier has come."""
 HANDOVER_S = 1.0
 """How long of it another process is given to deliver them or to end."""
 
@@ -36,8 +39,8 @@ class Outbox:
     """Delivers the events of a store to each notifier: at least once, in order, from where it stopped.
 
     One thread per notifier; one process at a time delivers to a notifier (a file lock that dies with its
-    process). How far it has come is stored after each delivery: what was handed over and not yet noted
-    when a process was killed is handed over again.
+    process). How far it has come is stored after a delivery, in a flood of them every 0.2 s: what was handed
+    over and not yet noted when a process was killed is handed over again.
     """
 
     def __init__(self, folder: Path, store: EventsStore, notifiers: Sequence[Notifier]) -> None:
@@ -79,7 +82,8 @@ class _Delivery(threading.Thread):
         self._events = Events(folder)
         self._lock_path = folder / f"notify-{notifier.name}.lock"
         self._lock: IO[str] | None = None
-        self._row = 0
+        self._row = self._noted = 0
+        self._noted_at = -math.inf
         self._failures = 0
         self._stopping = threading.Event()
         self._deadline = self._handover = 0.0
@@ -108,7 +112,7 @@ class _Delivery(threading.Thread):
         self.wake.clear()
         try:
             ours = self._acquired()
-            delivered = ours and self._deliver()
+            delivered = ours and self._deliver(note_at_once=stopping)
         # whatever a notifier raises delays its own events only
         except Exception as error:
             return self._failed(error)
@@ -132,12 +136,13 @@ class _Delivery(threading.Thread):
                 file.close()
                 return False
             self._lock = file
-            self._row = self._store.position(self._notifier.name)
+            self._row = self._noted = self._store.position(self._notifier.name)
         return True
 
-    def _deliver(self) -> bool:
+    def _deliver(self, note_at_once: bool) -> bool:
         found = self._events.since(self._row, AT_ONCE)
         if not found:
+            self._note()
             return False
         if found[0].row > self._row + 1:
             log.warning(
@@ -146,13 +151,23 @@ class _Delivery(threading.Thread):
                 self._notifier.name,
                 found[0].row - self._row - 1,
             )
-        self._notifier.notify([stored.event for stored in found])
+        try:
+            self._notifier.notify([stored.event for stored in found])
+        except Exception:
+            self._note()
+            raise
         self._row = found[-1].row
-        self._store.advance(self._notifier.name, self._row)
+        if note_at_once or time.monotonic() > self._noted_at + NOTED_S:
+            self._note()
         if self._failures:
             log.info("notifier %s: delivers again", self._notifier.name)
             self._failures = 0
         return True
+
+    def _note(self) -> None:
+        if self._row != self._noted:
+            self._store.advance(self._notifier.name, self._row)
+            self._noted, self._noted_at = self._row, time.monotonic()
 
     def _due(self) -> bool:
         return self._events.last_row() > self._store.position(self._notifier.name)

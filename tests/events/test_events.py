@@ -117,6 +117,15 @@ def test_ids_of_deleted_events_are_bounded_too(tmp_path):
     store.close()
 
 
+def test_a_flood_is_numbered_without_gaps_whatever_of_it_was_there(store, reader):
+    assert store.add([event(number) for number in range(0, 350, 3)]) == 117
+    assert store.add([event(number) for number in range(350)]) == 233
+    found = reader.since(0)
+    assert [stored.row for stored in found] == list(range(1, 351))
+    new = [number for number in range(350) if number % 3]
+    assert numbers(found) == [f"e{number}" for number in [*range(0, 350, 3), *new]]
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 30), max_size=8), max_size=12), st.integers(4, 9))
 def test_any_portions_store_each_id_once_in_the_order_of_first_coming(tmp_path_factory, portions, keep):
@@ -223,6 +232,44 @@ def test_what_was_told_is_not_told_again_by_the_next_process(tmp_path, store, qu
     with outbox(tmp_path, store, again):
         until(lambda: again.told)
     assert again.told == ["e2"]
+
+
+def test_in_a_flood_it_is_noted_now_and_then_how_far_it_came_and_in_the_end(
+    tmp_path, store, quick, monkeypatch
+):
+    noted = []
+    advance = store.advance
+    monkeypatch.setattr("fleetflow.events.outbox.NOTED_S", 3600.0)
+    monkeypatch.setattr(store, "advance", lambda name, row: (noted.append(row), advance(name, row)))
+    recorder = Recorder()
+    store.begin([recorder.name])
+    store.add([event(number) for number in range(1000)])
+    with outbox(tmp_path, store, recorder):
+        until(lambda: noted[-1:] == [1000])
+    assert noted == [100, 1000]
+    assert len(recorder.told) == 1000
+
+
+def test_what_was_told_before_a_failure_is_not_told_again_by_the_next_process(
+    tmp_path, store, quick, monkeypatch
+):
+    monkeypatch.setattr("fleetflow.events.outbox.NOTED_S", 3600.0)
+    monkeypatch.setattr("fleetflow.events.outbox.BACKOFF_S", 60.0)
+
+    class Breaking(Recorder):
+        def notify(self, events):
+            if len(self.told) == 300:
+                self.failures = 1
+            super().notify(events)
+
+    first, second = Breaking(), Recorder()
+    store.begin([first.name])
+    store.add([event(number) for number in range(500)])
+    with outbox(tmp_path, store, first):
+        until(lambda: first.attempts == 4)
+    with outbox(tmp_path, store, second):
+        until(lambda: len(second.told) == 200)
+    assert first.told + second.told == [f"e{number}" for number in range(500)]
 
 
 def test_a_notifier_that_is_new_begins_with_what_is_new(tmp_path, store, quick):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import Any
 import orjson
 import polars as pl
 import pytest
-from fleetflow_vehicles.records import FEW, prepare
+from fleetflow_vehicles.records import FEW, check_fields, prepare, text_of, with_events, with_fields
 from fleetflow_vehicles.sink import VehiclesSink
 from fleetflow_vehicles.store import Store
 from fleetflow_vehicles.vehicles import Vehicles
@@ -20,7 +21,7 @@ from hypothesis import strategies as st
 from vehicles_kit import SCHEMA, batch, event, frame, ping, put, rank, reference
 
 from fleetflow.contracts.sink import Counts, ShardBatch
-from fleetflow.errors import StoreError
+from fleetflow.errors import FleetflowError, StoreError
 
 few = st.sampled_from
 pings = st.builds(
@@ -407,6 +408,69 @@ def test_conditional_updates_are_those_of_the_order_of_time_and_a_replay_changes
                 shard.write(batch(events=[one]), {})
             assert vehicles.revision() == revision or not events
         shard.close()
+
+
+odd = st.lists(
+    st.builds(
+        lambda time_s, name, update, values: event("A", time_s, update, name, {"status": values}),
+        few([1.0, 2.0, 3.0]),
+        few(["a", "b", "ü"]),
+        st.dictionaries(
+            few(["status", "note", "areas", "latitude", "", "n" * 65, "ü"]),
+            few(
+                [
+                    None,
+                    "x",
+                    "ü",
+                    "\ud800",
+                    "x" * 300,
+                    7,
+                    2**70,
+                    1.5,
+                    float("nan"),
+                    ["x"],
+                    [["x"]],
+                    {"a": 1},
+                    True,
+                ]
+            ),
+            min_size=1,
+            max_size=3,
+        ),
+        st.lists(few([None, "x"]), max_size=1),
+    ),
+    max_size=8,
+    unique_by=lambda one: (one.time, one.id),
+)
+
+
+def one_by_one(record: Any, events: Any, own: Any, limit: int) -> Any:
+    """Return the record after events in order, each checked and written before the next, as by hand."""
+    for one in sorted(events, key=lambda one: (one.time, one.id)):
+        marks, mark = record.get("event_marks", {}), [one.time, one.id]
+        newer = {name: value for name, value in one.update.items() if marks.get(name, [-1]) < mark}
+        holds = all(not values or record.get(name) in values for name, values in one.only_if.items())
+        values = {name: value for name, value in newer.items() if holds or name not in one.only_if}
+        with contextlib.suppress(FleetflowError):
+            check_fields(newer, own)
+            marked = {**values, "event_marks": {**marks, **dict.fromkeys(newer, mark)}}
+            changed = with_fields(record, marked, own)
+            text_of(changed, own, limit)
+            record = changed if newer else record
+    return record
+
+
+@settings(max_examples=300, deadline=None)
+@given(odd, st.sampled_from([200, 700, 65_536]), st.randoms(use_true_random=False))
+def test_many_events_do_to_a_record_what_they_do_one_by_one(
+    events: Any, limit: int, rnd: random.Random
+) -> None:
+    own = ["vin", "latitude", "time"]
+    record = {"vin": "A", "latitude": 1.0, "time": 1.0, "kept": "by hand"}
+    found = with_events(record, rnd.sample(events, len(events)), own, limit)
+    expected = one_by_one(record, events, own, limit)
+    assert list(found.items()) == list(expected.items())
+    assert text_of(found, own, limit) == text_of(expected, own, limit)
 
 
 def test_of_many_events_in_a_batch_one_that_may_be_set_decides(
