@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -28,6 +29,8 @@ def newest(pings: pl.DataFrame) -> pl.DataFrame:
     # later one of its vehicle is not the newest
     followed = (pl.col("vin") == pl.col("vin").shift(-1)) & (pl.col("time") < pl.col("time").shift(-1))
     pings = pings.filter(~followed.fill_null(False))
+    if pings.height <= FEW and pings["vin"].n_unique() == pings.height:
+        return pings
     # almost always this leaves one row per vehicle, so the exact order is decided on few rows
     latest = pings.filter(pl.col("time") == pl.col("time").max().over("vin"))
     if latest["vin"].n_unique() == latest.height:
@@ -39,32 +42,38 @@ def newest(pings: pl.DataFrame) -> pl.DataFrame:
     return latest.sort(order, maintain_order=True).unique("vin", keep="last")
 
 
-def merge(batches: Sequence[ShardBatch]) -> ShardBatch:
-    """Return one batch that stands for all: the newest pings, and everything else added up.
-
-    A ping that is not the newest is counted as superseded for its own source.
-    """
+def joined(batches: Sequence[ShardBatch]) -> ShardBatch:
+    """Return one batch with everything that these have, in their order. None of them has `locate`."""
+    if len(batches) == 1:
+        return batches[0]
     counts: dict[str, Counts] = {}
     for batch in batches:
         for source, count in (batch.counts or {}).items():
             counts[source] = counts.get(source, Counts()) + count
     frames = [batch.pings for batch in batches if batch.pings.height]
-    if not frames:
-        pings = batches[0].pings
-    else:
-        every = frames[0] if len(frames) == 1 else pl.concat(frames)
-        pings = newest(every)
-        if pings.height < every.height:
-            for source, dropped in _dropped(every, pings):
-                counts[source] = counts.get(source, Counts()) + Counts(superseded=dropped)
     return ShardBatch(
-        pings=pings,
+        pings=pl.concat(frames) if frames else batches[0].pings,
         rejects=tuple(reject for batch in batches for reject in batch.rejects),
         spans=tuple(span for batch in batches for span in batch.spans),
         notices=tuple(notice for batch in batches for notice in batch.notices),
         events=tuple(event for batch in batches for event in batch.events),
         counts=counts,
+        backlog=batches[-1].backlog,
     )
+
+
+def merge(batches: Sequence[ShardBatch]) -> ShardBatch:
+    """Return one batch that stands for all: the newest pings, and everything else added up.
+
+    A ping that is not the newest is counted as superseded for its own source.
+    """
+    every = joined(batches)
+    pings = newest(every.pings)
+    counts = dict(every.counts or {})
+    if pings.height < every.pings.height:
+        for source, dropped in _dropped(every.pings, pings):
+            counts[source] = counts.get(source, Counts()) + Counts(superseded=dropped)
+    return replace(every, pings=pings, counts=counts, backlog=False)
 
 
 def _dropped(before: pl.DataFrame, after: pl.DataFrame) -> list[tuple[str, int]]:

@@ -146,7 +146,7 @@ class Splitter:
         if shaped.spans or shaped.notices or decoded.rejects or superseded:
             parts.setdefault(home, pings.clear())
         for shard, rows in parts.items():
-            part = rows.drop(ROW, strict=False)
+            part = rows.drop(ROW) if self._places else rows
             at_home = shard == home
             rejects = tuple(decoded.rejects) if at_home else ()
             lost = superseded if at_home else 0

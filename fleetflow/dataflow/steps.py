@@ -15,7 +15,7 @@ from fleetflow.contracts.detector import Detector
 from fleetflow.contracts.judge import Judge
 from fleetflow.contracts.payload import Reject
 from fleetflow.contracts.sink import ShardBatch
-from fleetflow.dataflow.conflation import Conflator
+from fleetflow.dataflow.conflation import Conflator, joined
 from fleetflow.dataflow.plain import from_plain, to_plain
 from fleetflow.dataflow.shaping import ROW
 
@@ -40,7 +40,11 @@ class DetectLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
         """Return the batches with their rejects and events."""
         if not self._shards and not self._judges:
             return values, False
-        return [self._detect(self._judge(batch)) for batch in values], False
+        judged = [self._judge(batch) for batch in values]
+        if self._shards:
+            # a detector takes many pings at once at half the price
+            judged = [joined(judged)]
+        return [self._detect(batch) for batch in judged], False
 
     def _judge(self, batch: ShardBatch) -> ShardBatch:
         if batch.locate is None:
@@ -64,8 +68,10 @@ class DetectLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
     def _detect(self, batch: ShardBatch) -> ShardBatch:
         if not batch.pings.height:
             return batch
-        events = [event for _, shard in self._shards for event in shard.on_pings(batch.pings)]
-        return replace(batch, events=(*batch.events, *events)) if events else batch
+        # each detector asks for columns as arrays, of which a frame in pieces would make new ones each time
+        pings = batch.pings.rechunk()
+        events = [event for _, shard in self._shards for event in shard.on_pings(pings)]
+        return replace(batch, pings=pings, events=(*batch.events, *events))
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state of each judge and each detector under its name."""

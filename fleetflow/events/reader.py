@@ -40,6 +40,7 @@ class Events:
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
         self._connection: sqlite3.Connection | None = None
+        self._conditions = False
 
     @classmethod
     def of(cls, configuration: Configuration) -> Events:
@@ -52,7 +53,9 @@ class Events:
         if self._connection is None:
             return []
         if "{columns}" in query:
-            conditions = "only_if" if has_conditions(self._connection) else WITHOUT_CONDITIONS
+            # once there, the column stays
+            self._conditions = self._conditions or has_conditions(self._connection)
+            conditions = "only_if" if self._conditions else WITHOUT_CONDITIONS
             query = query.replace("{columns}", f"{COLUMNS}, {conditions}")
         return self._connection.execute(query, values).fetchall()
 
@@ -96,7 +99,7 @@ class Events:
         """Let go of the file; a later read opens it again."""
         if self._connection is not None:
             self._connection.close()
-            self._connection = None
+            self._connection, self._conditions = None, False
 
 
 def _event(row: tuple[Any, ...]) -> StoredEvent:

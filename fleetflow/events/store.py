@@ -8,7 +8,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +35,13 @@ create table notifiers (name text primary key, row integer not null, updated_at 
 """
 ROWS = 100
 """So many events are stored by one statement: fewer ones wait less often for the interpreter."""
+KNOWN = "select id from {table} where id in ({ids})"
 INSERT = (
-    "insert into events (id, vin, time, kind, severity, message, data, ping, changes, only_if, stored_at)"
-    " select * from (values {rows}) as given"
-    " where not exists (select 1 from events where events.id = given.column1)"
+    # unlike a plain insert this needs no journal of its own; the ids are known to be new
+    "insert or fail into events"
+    " (id, vin, time, kind, severity, message, data, ping, changes, only_if, stored_at) values {rows}"
 )
 ROW = f"({', '.join('?' * 11)})"
-UNLESS_PAST = " and not exists (select 1 from past where past.id = given.column1)"
 
 ADD_CONDITIONS = "alter table events add column only_if text not null default '{}'"
 """Not a layout of its own: versions from before it read and write a store that has the column."""
@@ -77,36 +76,32 @@ class EventsStore:
 
     def add(self, events: Sequence[Event]) -> int:
         """Keep the events whose ids are new, in one transaction; returns how many they were."""
-        now = time.time()
-        rows: dict[str, tuple[Any, ...]] = {}
+        first: dict[str, Event] = {}
         for event in events:
-            if event.id not in rows:
-                rows[event.id] = (
-                    event.id,
-                    event.vin,
-                    event.time,
-                    event.kind,
-                    event.severity,
-                    event.message,
-                    _text(event.data),
-                    _text(event.ping),
-                    _text(event.update),
-                    _text(event.only_if),
-                    now,
-                )
-        every = list(rows.values())
-        added = 0
+            first.setdefault(event.id, event)
+        every = list(first.values())
+        added, now = 0, time.time()
         with self._lock, sqlite.transaction(self._connection):
-            (forgotten,) = self._connection.execute("select exists (select 1 from past)").fetchone()
-            statement = INSERT + UNLESS_PAST if forgotten else INSERT
+            tables = ["events"]
+            if self._connection.execute("select exists (select 1 from past)").fetchone()[0]:
+                tables.append("past")
             for start in range(0, len(every), ROWS):
                 some = every[start : start + ROWS]
-                query = statement.format(rows=", ".join([ROW] * len(some)))
-                added += self._connection.execute(query, list(chain.from_iterable(some))).rowcount
+                known = self._known(tables, [event.id for event in some])
+                new = [event for event in some if event.id not in known] if known else some
+                if new:
+                    query = INSERT.format(rows=", ".join([ROW] * len(new)))
+                    self._connection.execute(query, [value for event in new for value in _row(event, now)])
+                    added += len(new)
             if added:
                 self._forget()
                 self._unsynced = True
         return added
+
+    def _known(self, tables: Sequence[str], ids: Sequence[str]) -> set[str]:
+        marks = ", ".join("?" * len(ids))
+        queries = [KNOWN.format(table=table, ids=marks) for table in tables]
+        return {name for query in queries for (name,) in self._connection.execute(query, ids)}
 
     def sync(self) -> None:
         """Return when everything that was added is on disk."""
@@ -158,6 +153,23 @@ class EventsStore:
         """Let go of the file."""
         with self._lock:
             self._connection.close()
+
+
+def _row(event: Event, now: float) -> tuple[Any, ...]:
+    """Return an event in the order of the columns that `INSERT` names."""
+    return (
+        event.id,
+        event.vin,
+        event.time,
+        event.kind,
+        event.severity,
+        event.message,
+        _text(event.data),
+        _text(event.ping),
+        _text(event.update),
+        _text(event.only_if),
+        now,
+    )
 
 
 def _text(value: Mapping[str, Any]) -> str:

@@ -65,7 +65,9 @@ class Faults:
             return
         # a run: pings of one vehicle, each later than the one before, with the same codes
         same = _same_as_before(codes[vehicles.row[filled]], filled, length[filled])
-        changes = np.concatenate([filled[~same], np.setdiff1d(filled + 1, filled), _earlier(time, sequence)])
+        # where codes change, where none follow, and where time does not go on
+        after = filled[np.append(filled[1:] != filled[:-1] + 1, True)[: len(filled)]] + 1
+        changes = np.concatenate([filled[~same], after, _earlier(time, sequence)])
         changes = changes[changes < len(time)]
         first = vehicles.first[concerned]
         starts = np.union1d(first, changes[concerned[vehicles.group[changes]]])
