@@ -13,6 +13,9 @@ import click
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What would move the cursor, change colours or turn the direction of writing: data must not."""
 
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+"""The option of every command that prints a table; `print_json` keeps what it says."""
+
 
 def plain(text: object) -> str:
     """Return what a feed brought as text that a terminal shows and does not obey."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import click
 
-from fleetflow.cli.output import print_json, print_table
+from fleetflow.cli.output import AS_JSON, print_json, print_table
 from fleetflow.codes.codes import Codes
 from fleetflow.config import Configuration
-
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
 
 @click.group("codes")

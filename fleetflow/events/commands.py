@@ -9,12 +9,11 @@ from datetime import UTC, datetime
 
 import click
 
-from fleetflow.cli.output import print_json, print_table
+from fleetflow.cli.output import AS_JSON, print_json, print_table
 from fleetflow.config import Configuration
 from fleetflow.events.form import printable, utc
 from fleetflow.events.reader import Events, StoredEvent
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 SEVERITIES = ("info", "warning", "critical")
 WATCH_S = 0.5
 

@@ -10,13 +10,12 @@ from typing import Any
 
 import click
 
-from fleetflow.cli.output import print_json, print_table
+from fleetflow.cli.output import AS_JSON, print_json, print_table
 from fleetflow.config import Configuration
 from fleetflow.errors import FleetflowError
 from fleetflow.quarantine.settings import folder_of
 from fleetflow.quarantine.store import GROUPS, Quarantined, QuarantineReader, QuarantineStore, Selection
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 SOURCE = click.option("--source", help="Only of this source.")
 RULE = click.option("--rule", help="Only those that broke this rule.")
 SHOWN_BYTES = 60

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fleetflow.cli.output import print_json, print_table
+from fleetflow.cli.output import AS_JSON, print_json, print_table
 from fleetflow.config import Configuration
 from fleetflow.errors import FleetflowError
 from fleetflow_archive.times import Time, shown
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from fleetflow_archive.archive import Archive
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 AS_CSV = click.option("--csv", "as_csv", is_flag=True, help="CSV with a header; lists as JSON.")
 SINCE = click.option("--since", type=Time(), help="From this time on  [default: the beginning].")
 UNTIL = click.option("--until", type=Time(), help="Up to this time  [default: the end].")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleetflow.cli.output import print_json, print_table
+from fleetflow.cli.output import AS_JSON, print_json, print_table
 from fleetflow.errors import FleetflowError
 from fleetflow.events.form import printable, utc
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from fleetflow.contracts.vehicles import VehiclesMap
     from fleetflow.plugins import Plugins
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 STATUS = "CRASHED"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleetflow.cli.output import print_json, print_table
+from fleetflow.cli.output import AS_JSON, print_json, print_table
 from fleetflow.config import Configuration
 from fleetflow.errors import FleetflowError
 from fleetflow.events.form import printable
@@ -17,7 +17,6 @@ from fleetflow.plugins import Plugins
 if TYPE_CHECKING:
     from fleetflow.contracts.vehicles import VehiclesMap
 
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 SHOWN = ("number", "vin", "year", "make", "model", "note")
 CSV_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 

@@ -7,12 +7,10 @@ from datetime import datetime
 
 import click
 
-from fleetflow.cli.output import print_json, print_table
+from fleetflow.cli.output import AS_JSON, print_json, print_table
 from fleetflow.config import Configuration
 from fleetflow.events.form import printable
 from fleetflow_mileage.settings import MileageSettings
-
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 
 
 @click.group("mileage")
