@@ -25,6 +25,7 @@ PINGS: list[bytes] = []
 class Service(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         query = parse_qs(urlsplit(self.path).query)

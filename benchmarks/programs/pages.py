@@ -32,6 +32,7 @@ text = memoryview(bytes(parts))
 class Service(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         query = parse_qs(urlsplit(self.path).query)

@@ -7,12 +7,13 @@ import socket
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 import urllib3
@@ -84,6 +85,7 @@ class Client:
         self._late = False
         self._closed = False
         self._answers = 0
+        self._requests: dict[str, requests.PreparedRequest] = {}
         self.reconnected = False
         """Whether the last page came over another connection than those before, which was kept till then."""
         self._filter = _Filter(self._scrubbed)
@@ -151,11 +153,10 @@ class Client:
         _wire.removeFilter(self._filter)
 
     def _get(self, since: int, limit: int) -> bytes:
-        url, query = self._address.url, {"since": str(since), "limit": str(limit)}
+        request = self._prepared(self._address.url, {"since": str(since), "limit": str(limit)})
         for _ in range(MOST_REDIRECTS + 1):
-            with self._session.get(
-                url,
-                params=query,
+            with self._session.send(
+                request,
                 timeout=self._timeout,
                 verify=self._verify,
                 proxies=self._proxies,
@@ -169,7 +170,7 @@ class Client:
                 location = response.headers.get("Location", "")
                 if not location:
                     raise FetchError("redirect", "it redirects without saying where to")
-                target = follow(response.url or url, location)
+                target = follow(response.url or request.url or "", location)
                 if target is None:
                     raise FetchError(
                         "redirect",
@@ -177,8 +178,21 @@ class Client:
                         "host, and is not followed; when that is right, configure it as [beta] url",
                     )
                 # the place that a redirect names has the query in it already
-                url, query = target, {}
+                request = self._prepared(target, {})
         raise FetchError("redirect", f"it redirects more than {MOST_REDIRECTS} times")
+
+    def _prepared(self, url: str, query: Mapping[str, str]) -> requests.PreparedRequest:
+        """Return a request. Making one takes as long as sending it, so that one is kept.
+
+        A cookie that the service has set, perhaps to be told by it what it told before, goes into a new one.
+        """
+        if self._session.cookies or url not in self._requests:
+            self._requests = {url: self._session.prepare_request(requests.Request("GET", url))}
+        request = self._requests[url].copy()
+        if query:
+            separator = "&" if "?" in (request.url or "") else "?"
+            request.url = f"{request.url}{separator}{urlencode(query)}"
+        return request
 
     def _body(self, response: requests.Response) -> bytes:
         if response.status_code != HTTPStatus.OK:

@@ -56,6 +56,22 @@ def test_page_is_logged_at_debug_in_the_agreed_words(
     ]
 
 
+def test_a_cookie_is_told_to_the_service_that_set_it_and_the_urls_own_query_stays(service: Service) -> None:
+    service.add(20)
+    service.faults.append(
+        lambda handler, since, limit: handler.answer(
+            service.body(since, limit), Set_Cookie="node=b; Path=/", X_Next="1"
+        )
+    )
+    with reading(f"{service.url}?fleet=north", limit=10) as reader:
+        reader.until(lambda: len(reader.sequences) == 20)
+    assert service.paths[:2] == [
+        "/pings?fleet=north&since=-1&limit=10",
+        "/pings?fleet=north&since=9&limit=10",
+    ]
+    assert [headers.get("Cookie") for headers in service.headers[:2]] == [None, "node=b"]
+
+
 def test_full_pages_follow_at_once_and_others_after_a_pause(service: Service) -> None:
     service.add(30)
     with reading(service.url, limit=10, poll_s=3600) as reader:
