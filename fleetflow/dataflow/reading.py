@@ -91,7 +91,8 @@ class _Partition(StatefulSourcePartition[Emission, Any]):
         if self._stop.is_set():
             raise StopIteration
         if not self._turns.may(self._name):
-            self._awake = None
+            # soon: without a time Bytewax would let a moment pass
+            self._awake = datetime.now(UTC)
             return []
         batch = list(self._partition.poll(self._batch_bytes))
         self._turns.took(self._name, sum(len(item.data) for item in batch if isinstance(item, Payload)))
