@@ -22,5 +22,7 @@ thread.join()
 @pytest.mark.skipif(sys.platform != "linux", reason="timer slack is Linux's own")
 def test_threads_started_later_may_wake_late():
     # in a process of its own: the slack of a thread stays
-    found = subprocess.run([sys.executable, "-c", IN_A_NEW_THREAD], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", IN_A_NEW_THREAD], capture_output=True, text=True, check=True
+    )
     assert int(found.stdout) == SLACK_S * 1e9

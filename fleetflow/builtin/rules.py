@@ -1,5 +1,6 @@
 """Built-in validation rules: what every ping must fulfil, whatever the vendor."""
 
+import math
 from collections.abc import Sequence
 
 import polars as pl
@@ -47,30 +48,36 @@ def builtin_rules(future_s: float) -> list[Rule]:
             "vin",
             f"the VIN must be a non-empty text of at most {VIN_LENGTH} characters",
             lambda now: pl.col("vin").str.len_chars().is_between(1, VIN_LENGTH),
+            lambda ping, now: ping["vin"] is not None and 1 <= len(ping["vin"]) <= VIN_LENGTH,
         ),
         Rule(
             "latitude",
             "the latitude must be finite and between -90 and 90 degrees",
             lambda now: pl.col("latitude").is_between(-90, 90),
+            lambda ping, now: ping["latitude"] is not None and -90 <= ping["latitude"] <= 90,
         ),
         Rule(
             "longitude",
             "the longitude must be finite and between -180 and 180 degrees",
             lambda now: pl.col("longitude").is_between(-180, 180),
+            lambda ping, now: ping["longitude"] is not None and -180 <= ping["longitude"] <= 180,
         ),
         Rule(
             "null_island",
             "latitude 0 and longitude 0 together mean that there was no fix",
             lambda now: (pl.col("latitude") != 0) | (pl.col("longitude") != 0),
+            lambda ping, now: ping["latitude"] not in (0, None) or ping["longitude"] not in (0, None),
         ),
         Rule(
             "time",
             "the time must be finite and not negative, in seconds since 1970",
             lambda now: pl.col("time").is_finite() & (pl.col("time") >= 0),
+            lambda ping, now: ping["time"] is not None and 0 <= ping["time"] < math.inf,
         ),
         Rule(
             "future",
             f"the time must not be more than {future_s:g} s ahead of this clock",
             lambda now: pl.col("time") <= now + future_s,
+            lambda ping, now: ping["time"] is not None and ping["time"] <= now + future_s,
         ),
     ]

@@ -1,8 +1,9 @@
 """CSV lines to pings, by columns.
 
-The fast path reads all payloads of a batch as one table with Polars, in which every line is a row; what
-cannot be a number becomes null there and the row becomes a reject. Where Polars does not see one row
-per line, or sees bytes that are not UTF-8, the few lines concerned are judged one by one.
+A handful of plain lines is read one by one (`handful`). The fast path reads all payloads of a batch as one
+table with Polars, in which every line is a row; what cannot be a number becomes null there and the row
+becomes a reject. Where Polars does not see one row per line, or sees bytes that are not UTF-8, the few lines
+concerned are judged one by one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import polars as pl
 
 from fleetflow.contracts.payload import Payload, Place, Reject
 from fleetflow.contracts.schema import Decoded
+from fleetflow.decode import handful
 from fleetflow.decode.field import Field
 from fleetflow.decode.merge import MALFORMED
 
@@ -41,11 +43,11 @@ class CsvDecoder:
             field.name for field in self._fields if field.required and self._table[field.name] == pl.String
         ]
         self._required = sum(field.required for field in self._fields)
+        self._defaults = {
+            field.name: [] if field.default is None and _is_list(field) else field.default for field in fields
+        }
         self._absent = {
-            field.name: _constant(
-                field.name, [] if field.default is None and _is_list(field) else field.default, field.dtype
-            )
-            for field in fields
+            field.name: _constant(field.name, self._defaults[field.name], field.dtype) for field in fields
         }
         self._empty = {
             field.name: _constant(field.name, [], field.dtype) for field in fields if _is_list(field)
@@ -64,7 +66,11 @@ class CsvDecoder:
         lines = _Lines(payloads, data, starts, ends, borders)
         # offsets in the batch become offsets in the file
         shift = np.repeat(np.array([p.start for p in payloads], np.int64) - borders[:-1], np.diff(first_line))
-        table = self._read(data, lines).hstack([pl.Series("sequence", starts + shift, pl.Int64)])
+        sequence = pl.Series("sequence", starts + shift, pl.Int64)
+        few = handful.read(data, self._fields, self._required)
+        if few is not None:
+            return Decoded(self._complete([*few, sequence]), [], records, _Locator(lines, None))
+        table = self._read(data, lines).hstack([sequence])
         if any(table[name].null_count() for name in self._numbers):
             good = table.select(pl.all_horizontal(pl.col(self._numbers).is_not_null())).to_series()
             bad = good.not_().arg_true().to_list()
@@ -149,6 +155,16 @@ class CsvDecoder:
             else:
                 columns.append(column)
         return table.select(columns)
+
+    def _complete(self, found: Sequence[pl.Series]) -> pl.DataFrame:
+        """Return the columns of a handful of pings, with their defaults for those that no line has."""
+        by_name = {column.name: column for column in found}
+        for name, dtype in self._columns.items():
+            if name not in by_name:
+                by_name[name] = pl.Series(name, [self._defaults[name]], dtype).new_from_index(
+                    0, len(found[0])
+                )
+        return pl.DataFrame([by_name[name] for name in self._columns])
 
     def _reject(self, place: Place, payload: Payload) -> Reject:
         raw = place.raw.rstrip(b"\r\n")

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import astuple
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
+
+import polars as pl
 
 from fleetflow.contracts.sink import Counts, ShardBatch
 from fleetflow.ledger.store import LedgerStore
 
 log = logging.getLogger(__name__)
+
+FEW = 256
+"""Up to so many pings are looked through one by one."""
 
 
 class LedgerSink:
@@ -69,3 +76,14 @@ class LedgerShard:
     def close(self) -> None:
         """Let go of the file."""
         self._store.close()
+
+
+def newest_times(sources: pl.Series, times: pl.Series) -> dict[str, float]:
+    """Return the greatest time of each source."""
+    if len(times) <= FEW:
+        # beginning with columns takes longer than this
+        rows = list(zip(sources.to_list(), times.to_list(), strict=True))
+        if all(time is not None and math.isfinite(time) for _, time in rows):
+            # of a source that comes again the last one stays: its greatest
+            return dict(sorted(rows, key=itemgetter(1)))
+    return {source: times.filter(sources == source).max() for source in sources.unique().to_list()}  # type: ignore[misc] # times are floats

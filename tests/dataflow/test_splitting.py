@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetflow.contracts.schema import Decoded
-from fleetflow.dataflow.shaping import FEW_RUNS, Shaped, Splitter
+from fleetflow.dataflow.shaping import FEW, Shaped, Splitter
 from fleetflow.dataflow.sharding import shard_name, shard_of
 
 
@@ -30,14 +30,16 @@ def expected(vins, shards):
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from("ABCDEF"), st.integers(1, 3)), max_size=12), st.sampled_from([1, 2, 8])
+    st.lists(st.tuples(st.sampled_from("ABCDEF"), st.integers(1, 3)), max_size=12),
+    st.sampled_from([1, 2, 8]),
+    st.sampled_from([1, FEW]),
 )
-def test_each_shard_gets_its_own_in_order(runs, shards):
-    vins = [vin for vin, length in runs for _ in range(length)]
+def test_each_shard_gets_its_own_in_order(runs, shards, times):
+    vins = [vin for vin, length in runs for _ in range(length)] * times
     assert split(vins, shards) == expected(vins, shards)
 
 
 @pytest.mark.parametrize("order", ["ABC", "ABCA", "AAB", "D"])
 def test_vehicles_that_stand_together_are_cut_out(order):
-    vins = [vin for vin in order for _ in range(2 * FEW_RUNS)]
+    vins = [vin for vin in order for _ in range(FEW + 1)]
     assert split(vins, 8) == expected(vins, 8)

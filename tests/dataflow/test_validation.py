@@ -2,14 +2,19 @@
 
 import math
 
+import polars as pl
 import pytest
 from fleetflow_ping.plugin import fleetflow_schema
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fleetflow.builtin.rules import builtin_rules
-from fleetflow.dataflow.shaping import Validator, decode
+from fleetflow.contracts.rule import Rule
+from fleetflow.dataflow.shaping import HANDFUL, Validator, decode
 from fleetflow.testing import csv_payload
 
 NOW = 1_000_000_000.0
+COLUMNS = fleetflow_schema().columns
 
 
 def broken_rule(line):
@@ -54,3 +59,40 @@ def test_no_rule_is_fooled_by_not_a_number():
     assert math.isnan(float("nan"))
     for rule in builtin_rules(86_400):
         assert rule.reason
+
+
+def numbers():
+    near = [0.0, -0.0, 90.0, -90.0, 90.00001, 180.0, -180.0, NOW, NOW + 86_400, NOW + 86_401, -1.0]
+    return st.none() | st.floats() | st.sampled_from(near)
+
+
+@given(
+    st.none() | st.text(max_size=3) | st.sampled_from(["V" * 64, "V" * 65, "\u00e4" * 64]),
+    numbers(),
+    numbers(),
+    numbers(),
+)
+def test_a_rule_tells_the_same_of_one_ping_and_of_a_column(vin, latitude, longitude, time):
+    ping = {"vin": vin, "latitude": latitude, "longitude": longitude, "time": time}
+    columns = pl.DataFrame([ping], {name: COLUMNS[name] for name in ping})
+    for rule in builtin_rules(86_400):
+        by_column = columns.select(rule.expression(NOW).fill_null(False)).item()
+        assert rule.holds(ping, NOW) == by_column, rule.name
+
+
+@pytest.mark.parametrize("pings", [1, HANDFUL, HANDFUL + 1])
+def test_a_rule_that_judges_only_columns_is_asked_however_few_pings_there_are(pings):
+    texas = Rule("texas", "must be in Texas", lambda now: pl.col("latitude").is_between(25.8, 36.5))
+    (shaped,) = decode(fleetflow_schema(), [csv_payload("A,1,2,3\n" * pings)])
+    judged = Validator([*builtin_rules(86_400), texas], clock=lambda: NOW)(shaped)
+    assert [reject.rule for reject in judged.decoded.rejects] == ["texas"] * pings
+
+
+@pytest.mark.parametrize("pings", [1, HANDFUL, HANDFUL + 1])
+def test_one_bad_ping_is_found_among_few_and_among_many(pings):
+    (shaped,) = decode(fleetflow_schema(), [csv_payload("A,1,2,3\n" * (pings - 1) + "B,91,2,3\n")])
+    judged = Validator(builtin_rules(86_400), clock=lambda: NOW)(shaped)
+    assert [(reject.rule, reject.place.raw) for reject in judged.decoded.rejects] == [
+        ("latitude", b"B,91,2,3\n")
+    ]
+    assert judged.decoded.pings.height == pings - 1

@@ -32,8 +32,8 @@ BASE = ("vin", "latitude", "longitude", "time", "sequence")
 MARKS = "event_marks"
 """Per field that an event has set: `[time, id]` of the newest such event."""
 
-FEW = 32
-"""Up to so many pings are prepared one by one."""
+FEW = 256
+"""Up to so many pings are prepared one by one: in less than a query takes, which would wake other threads."""
 PLAIN = frozenset({pl.String(), pl.Int64(), pl.Float64(), pl.Boolean(), pl.List(pl.String())})
 """Types of columns that have one text whichever way they are written."""
 
@@ -134,7 +134,8 @@ def prepare(pings: pl.DataFrame, schema_version: int | None) -> Prepared:
             "a ping without a VIN came to the vehicles map, which is keyed by it",
             'turn the validation rule on again: take "vin" out of [validation] disabled',
         )
-    ordered = pings.select(*columns, "source", "received_at")
+    # picked rather than selected, which would be a query
+    ordered = pings[[*columns, "source", "received_at"]]
     if ordered.height <= FEW and set(ordered.dtypes) <= PLAIN:
         prepared = _few(ordered, columns, schema_version)
     else:
@@ -143,7 +144,7 @@ def prepare(pings: pl.DataFrame, schema_version: int | None) -> Prepared:
 
 
 def _few(pings: pl.DataFrame, columns: tuple[str, ...], schema_version: int | None) -> Prepared:
-    """Prepare a handful of pings as Python objects: a query takes longer, and wakes several threads."""
+    """Prepare a handful of pings as Python objects."""
     rows = sorted(pings.rows(named=True), key=itemgetter("vin"))
     # orjson writes null for what JSON cannot hold
     texts = [orjson.dumps({**row, "schema_version": schema_version}).decode() for row in rows]
