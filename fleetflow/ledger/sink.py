@@ -62,10 +62,7 @@ class LedgerShard:
                     counts.settled,
                 )
             self._counts[source] = self._counts.get(source, Counts()) + counts
-        newest: dict[str, float] = {}
-        if batch.pings.height:
-            sources, times = batch.pings["source"], batch.pings["time"]
-            newest = {source: times.filter(sources == source).max() for source in sources.unique().to_list()}  # type: ignore[misc] # times are floats
+        newest = newest_times(batch.pings["source"], batch.pings["time"]) if batch.pings.height else {}
         self._store.write(self._shard, self._counts, newest, batch.spans, batch.notices)
         return {}
 

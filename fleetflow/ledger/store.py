@@ -54,6 +54,13 @@ KEPT_RECENT_S = 900.0
 """How far back from the newest they are kept: more than a crash can make a job read again."""
 
 
+KEPT_LAST = 100_000
+"""Of so many resources it is remembered which range is the last one, so that it need not be looked up."""
+
+Key = tuple[str, str, str]
+"""Source, partition and resource."""
+
+
 class LedgerStore:
     """Writes the ledger. Several threads and processes may write side by side."""
 
@@ -63,6 +70,7 @@ class LedgerStore:
             self._connection.execute(statement)
         self._lock = threading.Lock()
         self._forgot_at = time.monotonic()
+        self._last: dict[Key, tuple[int, int]] = {}
 
     def reset(self, shard: str, counts: Mapping[str, Counts]) -> None:
         """Set the account of a shard to what a snapshot says (nothing: zero), dropping what came after it."""
@@ -81,8 +89,7 @@ class LedgerStore:
         """Store the new totals of a shard, and the spans and notices of a batch, in one transaction."""
         with self._lock, sqlite.transaction(self._connection):
             self._put_counts(shard, counts, newest)
-            for span in spans:
-                self._extend(span)
+            self._read(spans)
             self._note(notices)
 
     def _put_counts(self, shard: str, counts: Mapping[str, Counts], newest: Mapping[str, float]) -> None:
@@ -98,16 +105,63 @@ class LedgerStore:
             ],
         )
 
-    def _extend(self, span: Span) -> None:
-        """Extend the range that ends where the span begins; note a replay; or begin a range after a gap."""
-        key = (span.source, span.partition, span.resource)
+    def _read(self, spans: Sequence[Span]) -> None:
+        """Note what was read, in order: spans that only go on, which nearly all do, with few statements."""
+        # forgotten unless all goes well: what a transaction that failed wrote is not there
+        last, self._last = self._last, {}
+        onward: list[Span] = []
+        for span in spans:
+            key = _key(span)
+            number, end = last.get(key, (0, -1))
+            if span.start == end:
+                last[key] = number, span.end
+                onward.append(span)
+                continue
+            self._extend_all(onward, last)
+            onward = []
+            extended = self._extend(span)
+            if extended is None:
+                last.pop(key, None)
+            else:
+                last[key] = extended, span.end
+        self._extend_all(onward, last)
+        self._last = last if len(last) <= KEPT_LAST else {}
+
+    def _extend_all(self, spans: Sequence[Span], last: dict[Key, tuple[int, int]]) -> None:
+        """Extend the ranges that the spans go on, whose numbers are in `last`."""
+        if not spans:
+            return
+        self._connection.execute("savepoint onward")
+        rows = [(span.end, span.records, span.digest, last[_key(span)][0], span.start) for span in spans]
+        extended = self._connection.executemany(
+            "update ranges set end = ?, records = records + ?, digest = ? where id = ? and end = ?", rows
+        ).rowcount
+        if extended == len(spans):
+            self._connection.execute("release onward")
+            self._remember(spans, again=False)
+            return
+        # somebody else has written meanwhile: one by one, each looked up
+        self._connection.execute("rollback to onward")
+        self._connection.execute("release onward")
+        for span in spans:
+            last.pop(_key(span), None)
+            self._extend(span)
+
+    def _extend(self, span: Span) -> int | None:
+        """Extend the range that ends where the span begins; note a replay; or begin a range after a gap.
+
+        Returns the number of the range that now ends where the span does, None for a replay.
+        """
+        key = _key(span)
         row = self._connection.execute(
             "select id, start, end, records from ranges where source = ? and partition = ? and resource = ?"
             " order by end desc limit 1",
             key,
         ).fetchone()
+        number: int | None = None
         again = False
         if row is not None and span.start == row[2]:
+            number = row[0]
             self._connection.execute(
                 "update ranges set end = ?, records = records + ?, digest = ? where id = ?",
                 (span.end, span.records, span.digest, row[0]),
@@ -119,15 +173,16 @@ class LedgerStore:
                 "update ranges set replayed = replayed + ? where id = ?", (span.records, row[0])
             )
         else:
-            self._connection.execute(
+            number = self._connection.execute(
                 "insert into ranges (source, partition, resource, start, end, records, replayed, digest)"
                 " values (?, ?, ?, ?, ?, ?, 0, ?)",
                 (*key, span.start, span.end, span.records, span.digest),
-            )
+            ).lastrowid
         if not again:
-            self._remember(key, span, again=False)
+            self._remember([span], again=False)
+        return number
 
-    def _replay(self, key: tuple[str, str, str], span: Span, row: tuple[int, int, int, int]) -> bool:
+    def _replay(self, key: Key, span: Span, row: tuple[int, int, int, int]) -> bool:
         """Note a span that was read before, at least its beginning; returns whether the replay goes on.
 
         Once it has come as far as the range, its records take the place of those that it read once more.
@@ -144,7 +199,7 @@ class LedgerStore:
                 f"delete from recent where {where} and again and (start >= ? or ?)",
                 (*key, span.start, not seen),
             )
-        self._remember(key, span, again=True)
+        self._remember([span], again=True)
         if span.end < end:
             self._connection.execute(
                 "update ranges set replayed = replayed + ? where id = ?", (span.records, number)
@@ -174,17 +229,18 @@ class LedgerStore:
         self._connection.execute(f"update recent set again = 0 where {where}", key)
         return True
 
-    def _remember(self, key: tuple[str, str, str], span: Span, again: bool) -> None:
+    def _remember(self, spans: Iterable[Span], again: bool) -> None:
         now = time.monotonic()
         if now - self._forgot_at > KEPT_RECENT_S / 30:
             self._forgot_at = now
             self._connection.execute(
                 "delete from recent where time < (select max(time) from recent) - ?", (KEPT_RECENT_S,)
             )
-        self._connection.execute(
+        at = time.time()
+        self._connection.executemany(
             "insert into recent (source, partition, resource, start, end, records, again, time)"
             " values (?, ?, ?, ?, ?, ?, ?, ?)",
-            (*key, span.start, span.end, span.records, again, time.time()),
+            [(*_key(span), span.start, span.end, span.records, again, at) for span in spans],
         )
 
     def _note(self, notices: Iterable[Notice]) -> None:
@@ -209,6 +265,10 @@ class LedgerStore:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+def _key(span: Span) -> Key:
+    return span.source, span.partition, span.resource
 
 
 def connect_to_read(folder: Path) -> sqlite3.Connection | None:
