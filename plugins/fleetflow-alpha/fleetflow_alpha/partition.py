@@ -18,7 +18,7 @@ from fleetflow_alpha.names import resource, to_key
 from fleetflow_alpha.notices import Notices
 from fleetflow_alpha.scanner import Scanner
 from fleetflow_alpha.settings import AlphaSettings
-from fleetflow_alpha.state import VERSION, FileState, Look
+from fleetflow_alpha.state import VERSION, WRITTEN, FileState, Look
 
 log = logging.getLogger(__name__)
 
@@ -129,15 +129,22 @@ class AlphaPartition:
             if look.inode:
                 state.look = look
         state.present = True
+        if look is WRITTEN and not state.alias:
+            self._again(state)
+            return
         if state.alias or (look == state.look and state.searched >= look.size and not state.deleted_at):
             return
-        state.deleted_at = 0
-        self._deleted.pop(name, None)
         if look.inode == state.look.inode:
             # only growth: what a shorter file lost is judged when it is visited
             state.size = max(state.size, look.size)
         self._count(state, look.size - state.searched)
-        self._pending[name] = state
+        self._again(state)
+
+    def _again(self, state: FileState) -> None:
+        """Visit a file that is there and has changed."""
+        state.deleted_at = 0
+        self._deleted.pop(state.name, None)
+        self._pending[state.name] = state
 
     def _gone(self, state: FileState) -> None:
         state.present = False

@@ -1,9 +1,11 @@
 """The one look at the directory that all partitions of a process share.
 
 A look lists names when the directory's own time changed (and at least every 10 s, because that time
-cannot be trusted everywhere), and asks `stat` of every file of an open partition. Nothing is derived from
-kernel notifications, so it works on network file systems. What it finds is a hint: the partition decides
-by the opened file. Looks are made by a thread, as far apart as `poll_s` or the share of a core demands.
+cannot be trusted everywhere), and asks `stat` of every file of an open partition. Where the kernel was found
+to tell of all changes (`watching`), only the files concerned are looked at, and all of them every few seconds
+to make sure; where not, as on network file systems, always all of them. What is found is a hint: the
+partition decides by the opened file. Looks are made by a thread, as far apart as `poll_s` or the share of a
+core demands.
 """
 
 from __future__ import annotations
@@ -15,10 +17,12 @@ import re
 import stat
 import threading
 import time
+from collections.abc import Mapping
 
 from fleetflow_alpha.names import shard_of
 from fleetflow_alpha.settings import AlphaSettings
-from fleetflow_alpha.state import NEVER, Look
+from fleetflow_alpha.state import NEVER, WRITTEN, Look
+from fleetflow_alpha.watching import Changes, Watcher
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +31,14 @@ LIST_AFTER_CHANGE_S = 2.5
 """How long after a change of the directory its time may be too coarse to show another one (FAT: 2 s)."""
 BUSY = 5
 """How many times `scan_share` looking may cost while all files change all the time."""
+LOOK_AT_LEAST_EVERY_S = 2.0
+"""How far apart looks at all files are, at least, while the kernel is trusted to tell of changes."""
+LISTENING = 5
+"""How many times `scan_share` it may cost to look at what the kernel tells of."""
+LISTEN_AFTER_S = 2.0
+"""How long after its start a scanner begins to listen: beginning takes some ms, of no use to a short run."""
+REST_S = 60.0
+"""How long the kernel is not asked to tell, after listening to it took too much."""
 LONG_AGO_S = 60.0
 """A directory changed so long ago, by this machine's clock, is not changing within its clock's last tick."""
 
@@ -50,41 +62,64 @@ class Shard:
         self.news: list[str] = []
         self.looked = False
 
-    def look(self, fd: int) -> int:
-        """Ask `stat` of every file, and keep what changed as hints; returns how many did."""
+    def look(self, fd: int) -> tuple[int, set[str]]:
+        """Ask `stat` of every file, and keep what changed as hints.
+
+        Returns how many did, and the names of those that changed since a look before (and not only in their
+        number of links or their rights, which is not always told).
+        """
         with self.scanning:
             with self.lock:
                 arrivals, self.arrivals = self.arrivals, []
-            looks, hints, unseen = self.looks, Hints(), []
             for name in arrivals:
-                looks.setdefault(name, NEVER)
-            ask = os.stat
-            for name, old in looks.items():
-                try:
-                    found = ask(name, dir_fd=fd)
-                except (FileNotFoundError, NotADirectoryError):
-                    if old is NEVER:
-                        # nobody heard of it: a link to nowhere, which must not be news at every look
-                        unseen.append(name)
-                    else:
-                        hints[name] = None
-                    continue
-                except OSError as error:
-                    # no file looks like this: the partition will meet the same error and report it
-                    look = Look(0, 0, 0, -(error.errno or 1))
-                else:
-                    look = Look(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-                if look != old:
-                    if look.inode and not stat.S_ISREG(found.st_mode):
-                        if old is _NOT_A_FILE:
-                            continue
-                        look = _NOT_A_FILE
-                    hints[name] = look
-            for name in unseen:
-                del looks[name]
+                self.looks.setdefault(name, NEVER)
+            before = self.looks.copy()
+            hints = self._ask(fd, before)
+            changed = set()
+            if self.looked:
+                changed = {name for name, hint in hints.items() if before[name][:3] != (hint or NEVER)[:3]}
             self._keep(hints)
             self.looked = True
-            return len(hints)
+            return len(hints), changed
+
+    def look_at(self, fd: int, changes: Changes) -> None:
+        """Keep as hints what files of this partition were written to, and ask `stat` of the others."""
+        with self.scanning:
+            written = {name for name in changes.written - changes.others if self.looks.get(name, NEVER).inode}
+            others = (changes.written | changes.others) - written
+            hints = self._ask(fd, {name: self.looks.setdefault(name, NEVER) for name in others})
+            self._keep(hints)
+            with self.lock:
+                for name in written:
+                    # one that was looked at says more
+                    self.hints.setdefault(name, WRITTEN)
+
+    def _ask(self, fd: int, looks: Mapping[str, Look]) -> Hints:
+        """Ask `stat` of the files in `looks`; returns those that look otherwise."""
+        hints = Hints()
+        ask = os.stat
+        for name, old in looks.items():
+            try:
+                found = ask(name, dir_fd=fd)
+            except (FileNotFoundError, NotADirectoryError):
+                if old is NEVER:
+                    # nobody heard of it: a link to nowhere, which must not be news at every look
+                    del self.looks[name]
+                else:
+                    hints[name] = None
+                continue
+            except OSError as error:
+                # no file looks like this: the partition will meet the same error and report it
+                look = Look(0, 0, 0, -(error.errno or 1))
+            else:
+                look = Look(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            if look != old:
+                if look.inode and not stat.S_ISREG(found.st_mode):
+                    if old is _NOT_A_FILE:
+                        continue
+                    look = _NOT_A_FILE
+                hints[name] = look
+        return hints
 
     def _keep(self, hints: Hints) -> None:
         for name, hint in hints.items():
@@ -123,6 +158,8 @@ class Scanner:
         self._opened = self._listed_for = 0
         self._trouble = ""
         self._looks_begun = self._look_told = 0
+        self._watcher: Watcher | None = None
+        self._waiting = False
 
     def open(self, number: int, names: list[str]) -> None:
         """Begin to look for the files of partition `number`; `names` are those it already knows."""
@@ -132,9 +169,12 @@ class Scanner:
             if self._trouble and number == min(self._shards):
                 self._shards[number].news.append(self._trouble)
             if self._thread is None:
-                self._wake = threading.Event()
+                self._wake, self._watcher = threading.Event(), Watcher()
                 self._thread = threading.Thread(
-                    target=self._run, args=(self._wake,), name="fleetflow-alpha-scan", daemon=True
+                    target=self._run,
+                    args=(self._wake, self._watcher),
+                    name="fleetflow-alpha-scan",
+                    daemon=True,
                 )
                 self._thread.start()
 
@@ -142,12 +182,15 @@ class Scanner:
         """Stop looking for partition `number`; waits for the thread when it was the last one."""
         with self._lock:
             self._shards.pop(number, None)
-            thread = self._thread
-            if self._shards or thread is None:
+            thread, watcher = self._thread, self._watcher
+            if self._shards or thread is None or watcher is None:
                 return
             self._thread = None
             self._wake.set()
+            watcher.wake()
         thread.join(10)
+        if not thread.is_alive():
+            watcher.close()
 
     def take(self, number: int) -> tuple[Hints, list[str]]:
         """Return and forget the hints of a partition, and what happened to the directory ("": it is back)."""
@@ -172,8 +215,11 @@ class Scanner:
         return not self.has_hints(number)
 
     def due_in_s(self) -> float:
-        """Return the seconds until the thread looks again, below 0 while it does."""
-        return self._due - time.monotonic()
+        """Return the seconds until the thread looks again, below 0 while it does.
+
+        While it waits to be told of changes, `poll_s`: so often it is worth asking for what it found.
+        """
+        return self._settings.poll_s if self._waiting else self._due - time.monotonic()
 
     def find_other(self, inode: int, since: float) -> str:
         """Return the name, not matching the pattern, that a file was given; empty if there is none.
@@ -191,12 +237,13 @@ class Scanner:
                 os.close(fd)
         return self._others.get(inode, "")
 
-    def _run(self, stop: threading.Event) -> None:
+    def _run(self, stop: threading.Event, watcher: Watcher) -> None:
+        listen_at = time.monotonic() + LISTEN_AFTER_S
         while not stop.is_set():
             wall, cpu = time.monotonic(), time.thread_time()
             changed = 0.0
             try:
-                changed = self._look(list(self._shards))
+                changed = self._look(list(self._shards), watcher if wall >= listen_at else None)
             # a thread that dies silently would look like a directory in which nothing happens
             except Exception:
                 log.exception("looking at %s failed, trying again", self.directory)
@@ -204,12 +251,67 @@ class Scanner:
             # where much is found, looking is worth more
             share = self._settings.scan_share * (1 + (BUSY - 1) * changed)
             pause = max(self._settings.poll_s, cpu / share - wall, wall)
-            self._due = time.monotonic() + pause
-            stop.wait(pause)
+            if watcher.trusted:
+                self._be_told(
+                    stop, watcher, max(LOOK_AT_LEAST_EVERY_S, pause, cpu / self._settings.scan_share)
+                )
+            else:
+                self._due = time.monotonic() + pause
+                stop.wait(pause)
 
-    def _look(self, numbers: list[int]) -> float:
+    def _be_told(self, stop: threading.Event, watcher: Watcher, seconds: float) -> None:
+        """Look for so long at nothing but what the kernel tells of, as long as that suffices.
+
+        Every write is told: of very many of them it is cheaper to look at all files.
+        """
+        began, cpu = time.monotonic(), time.thread_time()
+        end = began + seconds
+        while True:
+            # what is told meanwhile is looked at together
+            self._due = time.monotonic() + self._settings.poll_s
+            if stop.wait(self._settings.poll_s):
+                return
+            self._waiting = True
+            watcher.wait(end - time.monotonic())
+            self._waiting = False
+            changes = watcher.take()
+            if changes is None or time.monotonic() >= end or not self._look_at(changes, watcher):
+                break
+        share = (time.thread_time() - cpu) / (time.monotonic() - began)
+        if share > LISTENING * self._settings.scan_share:
+            watcher.rest(REST_S)
+
+    def _look_at(self, changes: Changes, watcher: Watcher) -> bool:
+        """Look at some files; returns whether that suffices, which it does not in another directory."""
+        numbers: dict[int, Changes] = {}
+        for place, names in enumerate(changes):
+            for name in names:
+                number = self._numbers.get(name)
+                number = self._number(name) if number is None else number
+                numbers.setdefault(number, Changes(set(), set()))[place].add(name)
+        try:
+            fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            return False
+        try:
+            if not watcher.follows(fd):
+                return False
+            with self._lock:
+                shards = [
+                    (self._shards[number], some) for number, some in numbers.items() if number in self._shards
+                ]
+            for shard, some in shards:
+                shard.look_at(fd, some)
+        except OSError:
+            return False
+        finally:
+            os.close(fd)
+        return True
+
+    def _look(self, numbers: list[int], watcher: Watcher | None = None) -> float:
         """Look for the partitions `numbers`; returns the share of their files that had changed."""
-        files = changed = 0
+        files = found = 0
+        changed: set[str] = set()
         with self._lock:
             self._looks_begun += 1
             look = self._looks_begun
@@ -219,19 +321,25 @@ class Scanner:
             self._tell(look, error.strerror or str(error))
             return 0.0
         try:
+            if watcher is not None:
+                watcher.follow(fd)
             self._list(fd)
             for number in numbers:
                 shard = self._shards.get(number)
                 if shard is not None:
-                    changed += shard.look(fd)
+                    hints, some = shard.look(fd)
+                    found += hints
+                    changed |= some
                     files += len(shard.looks)
+            if watcher is not None:
+                watcher.judge(changed)
         except OSError as error:
             self._tell(look, error.strerror or str(error))
         else:
             self._tell(look, "")
         finally:
             os.close(fd)
-        return min(1.0, changed / files) if files else 0.0
+        return min(1.0, found / files) if files else 0.0
 
     def _tell(self, look: int, trouble: str) -> None:
         with self._lock:

@@ -30,6 +30,8 @@ class Look(NamedTuple):
 
 NEVER = Look(0, 0, 0, 0)
 """The look of a file that was not looked at yet."""
+WRITTEN = Look(0, -3, 0, 0)
+"""In place of the look of a file that is known and was written to: opening it will tell more."""
 
 
 @dataclass(slots=True, eq=False)
