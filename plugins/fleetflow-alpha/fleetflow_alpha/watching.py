@@ -16,8 +16,11 @@ import time
 from collections.abc import Collection
 from typing import NamedTuple
 
-if sys.platform == "linux":
+try:
     from inotify_simple import INotify, flags
+except ImportError:
+    # another system, or a packaged job where it is not installed: nothing is told
+    INotify = None
 
 log = logging.getLogger(__name__)
 
@@ -67,19 +70,21 @@ class Watcher:
         """End a look that `follow` began, which found that the files `changed` had changed."""
         if self._inotify is None:
             return
+        # what is told now may have changed after it was looked at: then the next look finds it
+        told, self._told = self._told, set()
         self._read()
+        told |= self._told
         if self._fresh or self._lost:
             # what changed before, or was told and lost, says nothing
             self._fresh, self._untold = False, set()
-        else:
-            # a change may be seen a moment before it is told
-            if self._untold - self._told:
-                log.info("files change without notice: looking at all of them all the time")
-                self._end()
-                return
-            self._untold = {*changed} - self._told
-            self._trusted = self._trusted or (bool(changed) and not self._untold)
-        self._told = set()
+            return
+        # a change may be seen a moment before it is told
+        if self._untold - told:
+            log.info("files change without notice: looking at all of them all the time")
+            self._end()
+            return
+        self._untold = {*changed} - told
+        self._trusted = self._trusted or (bool(changed) and not self._untold)
 
     def wait(self, seconds: float) -> None:
         """Wait until something is told, `wake` is called, or the time is over."""
@@ -118,7 +123,7 @@ class Watcher:
         found, self._again_at = os.fstat(fd), math.inf
         # also when it cannot be watched: it is not tried again
         self._directory, self._fresh = (found.st_dev, found.st_ino), True
-        if sys.platform != "linux":
+        if INotify is None:
             return
         try:
             self._inotify = INotify(nonblocking=True)
@@ -152,7 +157,7 @@ class Watcher:
             self._told.add(event.name)
 
 
-if sys.platform == "linux":
+if INotify is not None:
     WATCHED = (
         flags.MODIFY
         | flags.ATTRIB

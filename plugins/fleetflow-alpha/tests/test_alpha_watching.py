@@ -92,6 +92,32 @@ def test_a_change_that_is_not_told_is_found_and_ends_the_trust(
     assert not watcher_of(reader).trusted
 
 
+def test_what_is_told_while_files_are_looked_at_may_be_found_by_the_next_look(folder: Path) -> None:
+    watcher = watching.Watcher()
+    fd = os.open(folder, os.O_RDONLY)
+
+    def look(found: set[str], then: str = "") -> None:
+        watcher.follow(fd)
+        if then:
+            append(folder / then, "0\n")
+        watcher.judge(found)
+
+    try:
+        look(set())
+        look(set(), then="A.csv")
+        look({"A.csv"})
+        look(set())
+        assert watcher.trusted
+        # a look may be a moment too early, and so be told later; but told of it must be
+        look({"B.csv"})
+        assert watcher.trusted
+        look(set())
+        assert not watcher.trusted
+    finally:
+        os.close(fd)
+        watcher.close()
+
+
 def test_after_lost_events_all_files_are_looked_at(folder: Path, read: Any, monkeypatch: Any) -> None:
     reader = trusting(read, folder / "A.csv", monkeypatch)
     told = watching.INotify.read
@@ -121,11 +147,17 @@ def test_another_directory_in_the_place_of_the_first_is_watched(
     reader.until(waiting_for(reader, b"C,1\n"))
 
 
-def test_a_kernel_that_cannot_tell_is_done_without(folder: Path, read: Any, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_system_that_cannot_tell_is_done_without(
+    folder: Path, read: Any, monkeypatch: Any, installed: bool
+) -> None:
     def refuse(self: Any, path: str, mask: int) -> int:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr(watching.INotify, "add_watch", refuse)
+    if installed:
+        monkeypatch.setattr(watching.INotify, "add_watch", refuse)
+    else:
+        monkeypatch.setattr(watching, "INotify", None)
     monkeypatch.setattr(scanner, "LISTEN_AFTER_S", 0.0)
     (folder / "A.csv").write_text("A,0\n")
     reader = read()
@@ -136,8 +168,8 @@ def test_a_kernel_that_cannot_tell_is_done_without(folder: Path, read: Any, monk
 
 
 def test_listening_that_takes_too_much_is_given_a_rest(folder: Path, read: Any, monkeypatch: Any) -> None:
-    reader = trusting(read, folder / "A.csv", monkeypatch, then_look_s=0.02)
     monkeypatch.setattr(scanner, "REST_S", 0.02)
+    reader = trusting(read, folder / "A.csv", monkeypatch, then_look_s=0.02)
     monkeypatch.setattr(scanner, "LISTENING", 0)
     for trusted in (False, True, False):
 
