@@ -240,24 +240,27 @@ class Scanner:
     def _run(self, stop: threading.Event, watcher: Watcher) -> None:
         listen_at = time.monotonic() + LISTEN_AFTER_S
         while not stop.is_set():
-            wall, cpu = time.monotonic(), time.thread_time()
-            changed = 0.0
+            pause = self._settings.poll_s
             try:
-                changed = self._look(list(self._shards), watcher if wall >= listen_at else None)
+                listening = time.monotonic() >= listen_at
+                pause = self._look_at_all(watcher if listening else None)
+                if watcher.trusted:
+                    self._be_told(stop, watcher, max(LOOK_AT_LEAST_EVERY_S, pause))
+                    continue
             # a thread that dies silently would look like a directory in which nothing happens
             except Exception:
                 log.exception("looking at %s failed, trying again", self.directory)
-            wall, cpu = time.monotonic() - wall, time.thread_time() - cpu
-            # where much is found, looking is worth more
-            share = self._settings.scan_share * (1 + (BUSY - 1) * changed)
-            pause = max(self._settings.poll_s, cpu / share - wall, wall)
-            if watcher.trusted:
-                self._be_told(
-                    stop, watcher, max(LOOK_AT_LEAST_EVERY_S, pause, cpu / self._settings.scan_share)
-                )
-            else:
-                self._due = time.monotonic() + pause
-                stop.wait(pause)
+            self._due = time.monotonic() + pause
+            stop.wait(pause)
+
+    def _look_at_all(self, watcher: Watcher | None) -> float:
+        """Look at all files; returns the seconds until the next look, by what this one cost."""
+        wall, cpu = time.monotonic(), time.thread_time()
+        changed = self._look(list(self._shards), watcher)
+        wall, cpu = time.monotonic() - wall, time.thread_time() - cpu
+        # where much is found, looking is worth more; unless the kernel finds it
+        busy = 0.0 if watcher is not None and watcher.trusted else (BUSY - 1) * changed
+        return max(self._settings.poll_s, cpu / (self._settings.scan_share * (1 + busy)) - wall, wall)
 
     def _be_told(self, stop: threading.Event, watcher: Watcher, seconds: float) -> None:
         """Look for so long at nothing but what the kernel tells of, as long as that suffices.
@@ -272,8 +275,10 @@ class Scanner:
             if stop.wait(self._settings.poll_s):
                 return
             self._waiting = True
-            watcher.wait(end - time.monotonic())
-            self._waiting = False
+            try:
+                watcher.wait(end - time.monotonic())
+            finally:
+                self._waiting = False
             changes = watcher.take()
             if changes is None or time.monotonic() >= end or not self._look_at(changes, watcher):
                 break
