@@ -40,9 +40,9 @@ from bokeh.document import Document
 from bokeh.model import DataModel
 from bokeh.models.widgets import Div
 from bokeh.themes import Theme
-from tornado.ioloop import IOLoop
 
 from fleetflow_ui import words
+from fleetflow_ui.beat import Beat
 
 if TYPE_CHECKING:
     from fleetflow_ui.context import Context
@@ -163,9 +163,9 @@ class Frame:
         self.browser = Browser(name="browser", theme=wanted if wanted in COLOURS else "light")
         self.state = Div(name="state", tags=[self.browser], stylesheets=[STATE_CSS], margin=0)
         self._themed: list[Callable[[ThemeName], None]] = []
-        self._looks: list[Callable[[], None]] = []
-        self._loop: IOLoop | None = None
+        self._beat = Beat(document, lambda: self.visible)
         self.browser.on_change("theme", self._on_theme)
+        self.browser.on_change("visible", self._on_visible)
 
     @property
     def theme(self) -> ThemeName:
@@ -183,39 +183,11 @@ class Frame:
 
     def every(self, seconds: float, update: Callable[[], None]) -> None:
         """Call `update` now, every so many seconds while the tab is visible, and when it becomes so."""
-
-        def look() -> None:
-            if self.visible:
-                update()
-
-        def on_visible(attr: str, old: bool, new: bool) -> None:
-            look()
-
-        look()
-        self._document.add_periodic_callback(look, max(50, int(seconds * 1000)))
-        self.browser.on_change("visible", on_visible)
+        self._beat.every(seconds, update)
 
     def on_fleet(self, update: Callable[[], None]) -> None:
         """Call `update` as soon as the fleet has changed, beside `every`, while the tab is visible."""
-        self._looks.append(update)
-        if self._document.session_context is not None:
-            self._loop = IOLoop.current()
-            self._context.reader.tell(self)
-
-    def wake(self) -> None:
-        """Let `on_fleet`'s updates be called; from any thread."""
-        if self.visible and self._loop is not None:
-            # only there is it certain that the session does not end meanwhile
-            self._loop.add_callback(self._wake)
-
-    def _wake(self) -> None:
-        session = self._document.session_context
-        if session is not None and not session.destroyed:
-            self._document.add_next_tick_callback(self._look)
-
-    def _look(self) -> None:
-        for update in self._looks:
-            update()
+        self._beat.on_fleet(self._context, update)
 
     def remember(self, **values: str) -> None:
         """Put values into the page's address (an empty one takes it out), without loading it anew."""
@@ -227,6 +199,10 @@ class Frame:
         told = state_words(self._context, time.time())
         if self.state.text != told:
             self.state.text = told
+
+    def _on_visible(self, attr: str, old: bool, new: bool) -> None:
+        if new:
+            self._beat.all()
 
     def _on_theme(self, attr: str, old: str, new: str) -> None:
         self._document.theme = THEMES[self.theme]

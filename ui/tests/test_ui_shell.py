@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from bokeh.document import Document
-from fleetflow_ui import shell, words
+from fleetflow_ui import beat, shell, words
 from fleetflow_ui.context import Context
 
 from fleetflow.contracts.page import Page
@@ -59,12 +59,106 @@ def test_a_hidden_tab_is_not_updated(context):
     calls = []
     frame.every(1.0, lambda: calls.append(1))
     assert len(calls) == 1
-    (callback,) = [each for each in document.session_callbacks if each.period == 1000][1:]
+    (callback,) = document.session_callbacks
     frame.browser.visible = False
     callback.callback()
     assert len(calls) == 1
     frame.browser.visible = True
     assert len(calls) == 2
+
+
+def test_looks_of_one_period_share_a_timer(context):
+    document = Document()
+    frame = shell.dress(document, context, "dashboard", "Map")
+    calls = []
+    frame.every(1.0, lambda: calls.append("first"))
+    frame.every(1.0, lambda: calls.append("second"))
+    frame.every(5.0, lambda: calls.append("seldom"))
+    first, _ = sorted(document.session_callbacks, key=lambda each: each.period)
+    calls.clear()
+    first.callback()
+    assert calls == ["first", "second"]
+
+
+class Session:
+    """A session's context, as Bokeh's server has it; runs what is asked for when it is told to."""
+
+    destroyed = False
+
+    def __init__(self, document):
+        self.document = document
+        self.asked = []
+
+    def with_locked_document(self, look):
+        self.asked.append(look)
+
+    def run(self):
+        asked, self.asked = self.asked, []
+        for look in asked:
+            look(self.document)
+
+
+class Loop:
+    """A loop that calls at once."""
+
+    def spawn_callback(self, call, *arguments):
+        call(*arguments)
+
+
+def test_a_change_of_the_fleet_is_looked_at_once_and_then_not_again_before_time_has_passed(monkeypatch):
+    document = Document()
+    session = Session(document)
+    monkeypatch.setattr(Document, "session_context", session)
+    now, seen, calls = [100.0], [True], []
+    monkeypatch.setattr(beat.time, "monotonic", lambda: now[0])
+    looks = beat.Beat(document, lambda: seen[0])
+    looks.every(1.0, look := lambda: calls.append(now[0]))
+    looks._at_once.append(look)
+    (timer,) = document.session_callbacks
+    calls.clear()
+
+    looks.wake(Loop())
+    looks.wake(Loop())
+    assert calls == []
+    # a second change while the session was busy is seen by the same look
+    assert len(session.asked) == 1
+    session.run()
+    now[0] = 100.5
+    timer.callback()
+    assert calls == [100.0]
+    now[0] = 101.5
+    timer.callback()
+    assert calls == [100.0, 101.5]
+    looks.wake(Loop())
+    session.run()
+    assert calls == [100.0, 101.5, 101.5]
+    seen[0] = False
+    looks.wake(Loop())
+    session.destroyed, seen[0] = True, True
+    looks.wake(Loop())
+    assert session.asked == []
+
+
+def test_an_alarm_wakes_those_whom_anybody_holds():
+    class Sleeper:
+        def __init__(self, name):
+            self.name = name
+
+        def wake(self, loop):
+            woken.append(self.name)
+
+    class Now:
+        def add_callback(self, call):
+            call()
+
+    woken = []
+    alarm = beat.Alarm(Now())
+    kept, gone = Sleeper("kept"), Sleeper("gone")
+    alarm.add(kept)
+    alarm.add(gone)
+    del gone
+    alarm.wake()
+    assert woken == ["kept"]
 
 
 def test_the_address_remembers_and_forgets(context):
