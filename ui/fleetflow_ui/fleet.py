@@ -87,7 +87,7 @@ class Fleet:
         return self._slots.get(vin)
 
     def record(self, vin: str) -> Record | None:
-        """Return a vehicle's record as the map holds it; not to be changed."""
+        """Return a vehicle's record as the map holds it, but for `lasting`; not to be changed."""
         slot = self._slots.get(vin)
         return None if slot is None else self.records[slot]
 
@@ -192,6 +192,7 @@ class Fleet:
 
     def _row(self, record: Record) -> int:
         vin = str(record["vin"])
+        record = lasting(record)
         slot = self._slots.setdefault(vin, len(self.vins))
         if slot == len(self.vins):
             self.vins.append(vin)
@@ -243,6 +244,16 @@ class Fleet:
             for code in codes:
                 self.by_code.setdefault(code, set()).add(slot)
             self._codes[slot] = codes
+
+
+def lasting(record: Record) -> Record:
+    """Return a record whose lists are tuples: Python's collector need not look at it again.
+
+    It looks at whatever holds a list, in 0.08 s for 100,000 records, at the end of each session (Bokeh asks
+    for) and every few seconds, while all sessions wait.
+    """
+    lists = {name: tuple(value) for name, value in record.items() if type(value) is list}
+    return {**record, **lists} if lists else record
 
 
 def _number(value: object) -> float:

@@ -148,7 +148,7 @@ def plain(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
         return " ".join(value)
     return json.dumps(value, ensure_ascii=False)
 

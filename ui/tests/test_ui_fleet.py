@@ -1,5 +1,6 @@
 """The fleet's columns: what is kept of changes, and what it costs."""
 
+import json
 import math
 import threading
 import time
@@ -241,6 +242,16 @@ def test_the_reader_goes_on_after_a_store_that_failed_to_open(vehicles):
     reader.stop()
     assert reader.fleet.vins == ["A"]
     assert len(attempts) == 3
+
+
+def test_records_are_kept_so_that_collections_need_not_look_at_them():
+    fleet = Fleet()
+    before = record("A", obd_codes=["P0300", "P0171"], areas=[], status="NORMAL")
+    fleet.take([before])
+    kept = fleet.record("A")
+    assert json.dumps(kept) == json.dumps(before)
+    assert before["obd_codes"] == ["P0300", "P0171"]
+    assert not any(isinstance(value, list) for value in kept.values())
 
 
 def test_the_reader_tells_of_changes_at_once_and_only_whom_anybody_holds(vehicles):
