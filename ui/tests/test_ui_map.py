@@ -11,7 +11,7 @@ from bokeh.document import Document
 from bokeh.util.hex import hexbin
 from fleetflow_ui import shell
 from fleetflow_ui.geo import View, mercator
-from fleetflow_ui.map import tip
+from fleetflow_ui.map import dots, tip
 from fleetflow_ui.map.dots import MOST_DOTS, hexagons, scene
 from fleetflow_ui.map.filters import Choice
 from fleetflow_ui.map.ground import needed
@@ -395,6 +395,41 @@ def test_sessions_that_want_the_same_share_hexagons_whatever_part_they_see(page)
     assert 0 < len(part.q) < len(whole.q)
     assert all(of[q, r] == n for q, r, n in zip(part.q, part.r, part.count, strict=True))
     assert nobody.hexagons is None
+
+
+def test_a_scene_of_many_is_the_same_whether_it_was_seen_from_afar_or_counted(page, monkeypatch):
+    rng = np.random.default_rng(6)
+    places = zip(rng.normal(38, 4, 3000), rng.normal(-95, 9, 3000), rng.random(3000), strict=True)
+    sorts = ("CRASHED", "SELECTED", "NORMAL")
+    look(
+        page,
+        *(
+            record(f"V{i}", lat, lon, status=sorts[min(2, int(dice * 50))])
+            for i, (lat, lon, dice) in enumerate(places)
+        ),
+        record("nowhere", float("nan"), float("nan")),
+    )
+    fleet, afar = page.fleet, 0
+    wanted = rng.random(len(fleet)) < 0.9
+    for _ in range(60):
+        (west, east), (south, north) = np.sort(rng.uniform(-125, -65, 2)), np.sort(rng.uniform(20, 55, 2))
+        view = View(*mercator(south, west), *mercator(north, east), 1200, 800)
+        with fleet.lock:
+            fields = dots._fields(fleet, wanted)
+            found = scene(fleet, view, wanted, most=100, shared="some")
+            with monkeypatch.context() as patch:
+                patch.setattr(dots._Fields, "at_least", lambda self, view: 0)
+                counted = scene(fleet, view, wanted, most=100, shared="some")
+        seen = view.holds(fleet.x[: len(fleet)], fleet.y[: len(fleet)]) & wanted
+        assert fields.at_least(view) <= seen.sum()
+        afar += fields.at_least(view) > 100
+        for name in ("dots", "crashed", "selected"):
+            assert np.array_equal(getattr(found, name), getattr(counted, name))
+        assert (found.hexagons is None) == (counted.hexagons is None)
+        if found.hexagons is not None:
+            assert found.hexagons.same_places(counted.hexagons)
+            assert np.array_equal(found.hexagons.count, counted.hexagons.count)
+    assert afar > 20
 
 
 def test_what_sessions_share_is_found_anew_after_a_change(page):

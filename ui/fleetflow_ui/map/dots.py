@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ SQUARES = 3
 """Squares to a hexagon's radius, in which points are counted first."""
 MOST_SQUARES = 4_000_000
 """More would take long to count; small hexagons are counted in view alone."""
+FIELDS = 64
+"""Fields to each side in which the fleet is counted, to know of a view that it shows many."""
 CELLS = 1 << 30
 """More than there are hexagons in a row, to both sides."""
 MARGIN = 0.2
@@ -85,7 +88,16 @@ def scene(
     `wanted`, so that sessions that want the same share hexagons of one size.
     """
     n = len(wanted)
-    seen = view.grown(MARGIN).holds(fleet.x[:n], fleet.y[:n])
+    size_m, grown = hex_size_m(view), view.grown(MARGIN)
+    few = shared is not None and n > most and _few_squares(fleet, n, size_m)
+    if few and fleet.once(("fields", shared), lambda: _fields(fleet, wanted)).at_least(grown) > most:
+        # no look at each vehicle: all sessions that show much of the fleet share what is found
+        marks = fleet.once(("marks", shared), lambda: _marks(fleet, wanted))
+        crashed, selected = (slots[grown.holds(fleet.x[slots], fleet.y[slots])] for slots in marks)
+        if len(crashed) + len(selected) <= int(most * MARKS):
+            found = fleet.once(("hexagons", shared, size_m), lambda: _all_hexagons(fleet, wanted, size_m))
+            return Scene(crashed[:0], crashed, selected, found.within(grown))
+    seen = grown.holds(fleet.x[:n], fleet.y[:n])
     seen &= wanted
     shown = int(np.count_nonzero(seen))
     room = most if shown <= most else int(most * MARKS)
@@ -94,11 +106,10 @@ def scene(
     all_selected = np.flatnonzero(seen & (status == SELECTED))
     crashed = all_crashed[:room]
     selected = all_selected[: room - len(crashed)]
-    size_m = hex_size_m(view)
     whole = len(crashed) + len(selected) == len(all_crashed) + len(all_selected)
-    if shown > most and whole and shared is not None and _few_squares(fleet, n, size_m):
+    if shown > most and whole and few:
         found = fleet.once(("hexagons", shared, size_m), lambda: _all_hexagons(fleet, wanted, size_m))
-        return Scene(crashed[:0], crashed, selected, found.within(view.grown(MARGIN)))
+        return Scene(crashed[:0], crashed, selected, found.within(grown))
     seen[crashed] = seen[selected] = False
     dots = np.flatnonzero(seen)
     if shown <= most:
@@ -112,8 +123,55 @@ def _few_squares(fleet: Fleet, n: int, size_m: float) -> bool:
     return (east - west) * (north - south) < MOST_SQUARES * (size_m / SQUARES) ** 2
 
 
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """How many vehicles lie south and west of each corner of the fields over where the fleet is."""
+
+    west: float
+    south: float
+    wide_m: float
+    high_m: float
+    sums: npt.NDArray[np.int64]
+
+    def at_least(self, view: View) -> int:
+        """Return how many lie in the fields that are wholly in view."""
+        west, east = _whole(view.west - self.west, view.east - self.west, self.wide_m)
+        south, north = _whole(view.south - self.south, view.north - self.south, self.high_m)
+        sums = self.sums
+        return int(sums[north, east] - sums[south, east] - sums[north, west] + sums[south, west])
+
+
+def _whole(begin_m: float, end_m: float, step_m: float) -> tuple[int, int]:
+    """Return the first and the last corner of the fields between two places, counted from their beginning."""
+    first = min(FIELDS, max(0, math.ceil(begin_m / step_m)))
+    return first, max(first, min(FIELDS, math.floor(end_m / step_m)))
+
+
+def _fields(fleet: Fleet, wanted: npt.NDArray[np.bool_]) -> _Fields:
+    n = len(wanted)
+    west, east, south, north = fleet.once(("extent", n), lambda: _extent(fleet, n))
+    wide, high = max(1.0, east - west) / FIELDS, max(1.0, north - south) / FIELDS
+    counted = wanted & np.isfinite(fleet.x[:n]) & np.isfinite(fleet.y[:n])
+    across = ((fleet.x[:n][counted] - np.float32(west)) / np.float32(wide)).astype(np.int32)
+    up = ((fleet.y[:n][counted] - np.float32(south)) / np.float32(high)).astype(np.int32)
+    # whoever is furthest north or east lies on the last line
+    np.minimum(across, FIELDS - 1, out=across)
+    np.minimum(up, FIELDS - 1, out=up)
+    counts = np.bincount(up * FIELDS + across, minlength=FIELDS * FIELDS).reshape(FIELDS, FIELDS)
+    sums = np.zeros((FIELDS + 1, FIELDS + 1), np.int64)
+    sums[1:, 1:] = counts.cumsum(axis=0).cumsum(axis=1)
+    return _Fields(west, south, wide, high, sums)
+
+
+def _marks(fleet: Fleet, wanted: npt.NDArray[np.bool_]) -> tuple[Slots, Slots]:
+    status = fleet.status[: len(wanted)]
+    return np.flatnonzero(wanted & (status == CRASHED)), np.flatnonzero(wanted & (status == SELECTED))
+
+
 def _extent(fleet: Fleet, n: int) -> tuple[float, float, float, float]:
     known = np.isfinite(fleet.x[:n]) & np.isfinite(fleet.y[:n])
+    if not known.any():
+        return 0.0, 0.0, 0.0, 0.0
     x, y = fleet.x[:n][known], fleet.y[:n][known]
     return float(x.min()), float(x.max()), float(y.min()), float(y.max())
 
@@ -181,6 +239,8 @@ class DotColumns:
 
     def show(self, fleet: Fleet, slots: Slots, now: float, stale_s: float) -> bool:
         """Bring the source up to date; returns whether anything was sent."""
+        if not len(slots) and not len(self.slots):
+            return False
         columns: dict[str, npt.NDArray[Any]] = {
             "x": fleet.x[slots],
             "y": fleet.y[slots],

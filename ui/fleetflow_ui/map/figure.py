@@ -124,6 +124,8 @@ class MapFigure:
         east, north = mercator(*NORTH_EAST)
         # the browser tells the real one
         self._size_px = (1400.0, 800.0)
+        self._view: View | None = None
+        self._sized: tuple[float, float | None] = (0.0, None)
         self._x = Range1d(west, east, min_interval=2000, max_interval=WORLD_M)
         self._y = Range1d(south, north, min_interval=1200, max_interval=WORLD_M)
         self.plot = figure(
@@ -140,6 +142,9 @@ class MapFigure:
             lod_threshold=None,
             css_classes=["ff-map"],
         )
+        for edges in (self._x, self._y):
+            for name in ("start", "end"):
+                edges.on_change(name, self._on_edge)
         self.plot.on_change("inner_width", self._on_size)
         self.plot.on_change("inner_height", self._on_size)
         self._ground = self._tiles(context)
@@ -255,10 +260,19 @@ class MapFigure:
     def _on_size(self, attr: str, old: Any, new: int) -> None:
         wide, high = self._size_px
         self._size_px = (float(new), high) if attr == "inner_width" else (wide, float(new))
+        self._view = None
+
+    def _on_edge(self, attr: str, old: Any, new: Any) -> None:
+        self._view = None
 
     @property
     def view(self) -> View:
-        """What the window shows."""
+        """What the window shows; kept, since to read what models hold costs more than to use it."""
+        if self._view is None:
+            self._view = self._seen()
+        return self._view
+
+    def _seen(self) -> View:
         west, south, east, north = (
             float(edge)  # type: ignore[arg-type] # ranges may hold dates, these never do
             for edge in (self._x.start, self._y.start, self._x.end, self._y.end)
@@ -272,6 +286,9 @@ class MapFigure:
 
     def resize(self, zoom: float, hex_m: float | None) -> None:
         """Draw dots of a size that suits the zoom."""
+        if (zoom, hex_m) == self._sized:
+            return
+        self._sized = (zoom, hex_m)
         size = round(float(np.interp(zoom, [3, 5, 8, 11], [7, 9, 11, 14])), 1)
         for renderers, factor in (
             (self._dots, 1.0),

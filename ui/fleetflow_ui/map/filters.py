@@ -50,6 +50,10 @@ class Choice:
             shown &= coded
         return shown
 
+    def shown(self, fleet: Fleet, now: float, stale_s: float) -> npt.NDArray[np.bool_]:
+        """Return `mask`, made once for all sessions that chose the same; not to be changed."""
+        return fleet.once(("chosen", self.key(now), stale_s), lambda: self.mask(fleet, now, stale_s))
+
     def key(self, now: float) -> Hashable:
         """Return what names the vehicles that are shown, as long as none of them changes."""
         return (self, int(now) if len(self.hearing) == 1 else 0)
@@ -65,31 +69,40 @@ class _Group:
     title: str
     widget: CheckboxButtonGroup
     values: list[object] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
 
     def chosen(self) -> list[object]:
         return [self.values[index] for index in self.widget.active if index < len(self.values)]
 
     def show(self, values: Sequence[object], labels: list[str]) -> None:
         """Set values and labels; what was chosen stays chosen wherever its button goes."""
-        if list(values) != self.values:
+        if values != self.values:
             chosen = self.chosen()
-            self.values = list(values)
+            self.values, self.labels = list(values), list(labels)
             self.widget.labels = labels
             self.widget.active = [index for index, value in enumerate(values) if value in chosen]
-        elif labels != self.widget.labels:
+            self.widget.visible = bool(values)
+        elif labels != self.labels:
+            self.labels = list(labels)
             self.widget.labels = labels
-        self.widget.visible = len(values) > 0
 
 
 class FilterBar:
     """The buttons; `on_choice` is called when the choice changes."""
 
     def __init__(self, on_choice: Callable[[], None]) -> None:
+        self._on_choice = on_choice
+        self._choice: Choice | None = Choice()
+
         def group(name: str, title: str) -> _Group:
             widget = CheckboxButtonGroup(
-                name=name, css_classes=["ff-chips", f"ff-{name}"], margin=0, sizing_mode="stretch_width"
+                name=name,
+                visible=False,
+                css_classes=["ff-chips", f"ff-{name}"],
+                margin=0,
+                sizing_mode="stretch_width",
             )
-            widget.on_change("active", lambda attr, old, new: on_choice())
+            widget.on_change("active", self._on_active)
             return _Group(title, widget)
 
         self._statuses = group("filter-status", "Status")
@@ -107,7 +120,16 @@ class FilterBar:
 
     @property
     def choice(self) -> Choice:
-        """What is chosen now."""
+        """What is chosen now; kept, since to read what widgets hold costs more than to use it."""
+        if self._choice is None:
+            self._choice = self._chosen()
+        return self._choice
+
+    def _on_active(self, attr: str, old: list[int], new: list[int]) -> None:
+        self._choice = None
+        self._on_choice()
+
+    def _chosen(self) -> Choice:
         return Choice(
             frozenset(value for value in self._statuses.chosen() if isinstance(value, int)),
             frozenset(map(str, self._hearing.chosen())),

@@ -49,7 +49,7 @@ def _of_wishes(context: Context, choice: Choice, now: float, missing: str) -> st
     fleet = context.reader.fleet
     if choice:
         with fleet.lock:
-            some = bool(choice.mask(fleet, now, context.settings.stale_s).any())
+            some = bool(choice.shown(fleet, now, context.settings.stale_s).any())
         if not some:
             return words.note("No vehicle is like what you chose.", "", "Choose less, or Show all.")
     return ""

@@ -19,11 +19,12 @@ from fleetflow_ui.map import tip, trail
 from fleetflow_ui.map.camera import Camera
 from fleetflow_ui.map.dots import hex_size_m, scene
 from fleetflow_ui.map.figure import MapFigure
-from fleetflow_ui.map.filters import FilterBar
+from fleetflow_ui.map.filters import Choice, FilterBar
 from fleetflow_ui.map.ground import Ground
 from fleetflow_ui.map.notice import notice
 from fleetflow_ui.map.panel import Panel
 from fleetflow_ui.map.search import Search
+from fleetflow_ui.parts import put
 
 SETTLE_MS = 120
 """How long the view must have been still before new dots are sent."""
@@ -44,6 +45,8 @@ class MapPage:
         self._generation = self.fleet.generation
         self._archived = trail.NO_LINE
         self._shown: tuple[Any, ...] = ()
+        self._told = ""
+        self._summed: tuple[str, Choice] | None = None
         self._fitted = False
         self._measured = False
         self._waiting = False
@@ -139,14 +142,14 @@ class MapPage:
         with fleet.lock:
             counts = fleet.counts(now, self._stale_s)
             asked = choice.key(now)
-            mask = fleet.once(("chosen", asked), lambda: choice.mask(fleet, now, self._stale_s))
+            mask = choice.shown(fleet, now, self._stale_s)
             found = scene(fleet, view, mask, shared=asked)
             self.map.dots.show(fleet, found.dots, now, self._stale_s)
             self.map.crashed.show(fleet, found.crashed, now, self._stale_s)
             self.map.marked.show(fleet, found.selected, now, self._stale_s)
             if self._selected is not None:
                 self._mark(fleet, self._selected)
-            shown = int(mask.sum())
+            shown = fleet.once(("shown", asked, self._stale_s), lambda: int(np.count_nonzero(mask)))
         self.map.hexagons.show(found.hexagons)
         self.map.resize(view.zoom, hex_size_m(view) if found.hexagons else None)
         self.filters.update(counts)
@@ -155,9 +158,9 @@ class MapPage:
             if shown == counts.vehicles
             else f"{shown:,} of {counts.vehicles:,} vehicles"
         )
-        if self.summary.text != said:
+        if (said, choice) != self._summed:
+            self._summed = (said, choice)
             self.summary.text = said
-        if self.show_all.visible != bool(choice):
             self.show_all.visible = bool(choice)
 
     def _mark(self, fleet: Fleet, slot: int) -> None:
@@ -183,10 +186,9 @@ class MapPage:
         self._say(notice(self._context, self.filters.choice, now, missing))
 
     def _say(self, said: str) -> None:
-        if self.said.text != said:
-            self.said.text = said
-        if self.said.visible != bool(said):
-            self.said.visible = bool(said)
+        if said != self._told:
+            self._told = said
+            put(self.said, said)
 
     # what people do
 
@@ -230,7 +232,7 @@ class MapPage:
     def fit(self) -> None:
         """Show all vehicles that are chosen."""
         with self.fleet.lock:
-            mask = self.filters.choice.mask(self.fleet, time.time(), self._stale_s)
+            mask = self.filters.choice.shown(self.fleet, time.time(), self._stale_s)
             self.camera.fit(self.fleet, mask)
 
     def _read_archive(self, vin: str, slot: int) -> None:
