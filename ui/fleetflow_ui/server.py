@@ -15,7 +15,6 @@ from urllib.parse import urlencode
 from bokeh.application import Application
 from bokeh.application.handlers.function import FunctionHandler
 from bokeh.document import Document
-from bokeh.resources import Resources
 from bokeh.server.server import BaseServer
 from bokeh.server.tornado import BokehTornado
 from bokeh.settings import settings as bokeh_settings
@@ -119,11 +118,6 @@ class Guarded(BokehTornado):
         self._gate, self._origins, self._local = gate, frozenset(origins), local
         super().__init__(*arguments, **more)
         self.add_transform(SecurityHeaders)
-
-    def resources(self, absolute_url: str | bool | None = None) -> Resources:
-        """Return where pages get Bokeh's scripts from: without those for formulas, nearly half of all."""
-        found = super().resources(absolute_url)
-        return found.clone(components=[each for each in found.components if each != "bokeh-mathjax"])
 
     def find_handler(self, request: HTTPServerRequest, **more: Any) -> Any:
         """Return what answers a request."""

@@ -28,8 +28,9 @@ CSS and script are put into the page itself, so that `bokeh serve ui/dashboard.p
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 COOKIE = "fleetflow-theme"
+FURTHER = ("widgets", "tables", "gl", "mathjax")
+"""Bokeh's scripts beside the first one."""
 ThemeName = Literal["light", "dark"]
 
 COLOURS: dict[str, dict[str, str]] = {
@@ -210,11 +213,19 @@ class Frame:
             paint(self.theme)
 
 
-def dress(document: Document, context: Context, page_url: str, title: str, page_css: str = "") -> Frame:
+def dress(
+    document: Document,
+    context: Context,
+    page_url: str,
+    title: str,
+    page_css: str = "",
+    scripts: Collection[str] = ("widgets", "tables"),
+) -> Frame:
     """Give a document the frame of all pages, to be called before its roots are added.
 
     `page_url` marks the place in the navigation; `page_css` is added to the page's own style sheets (outside
-    of widgets).
+    of widgets). `scripts` names those of Bokeh's scripts that the page needs beside the first one: "widgets",
+    "tables", "gl" (WebGL), "mathjax" (formulas); half of the time to open a page goes into them.
     """
     frame = Frame(document, context)
     document.title = f"{title} · fleetflow"
@@ -226,6 +237,7 @@ def dress(document: Document, context: Context, page_url: str, title: str, page_
         "css": static("shell.css"),
         "widgets_css": static("widgets.css"),
         "js": static("shell.js"),
+        "scripts": functools.partial(only, scripts),
         "page_css": page_css,
         "theme": context.settings.theme,
         "served": frame.theme,
@@ -235,6 +247,18 @@ def dress(document: Document, context: Context, page_url: str, title: str, page_
     document.add_root(frame.state)
     frame.every(context.settings.refresh_s, frame.update)
     return frame
+
+
+def only(scripts: Collection[str], tags: str) -> str:
+    """Return those of Bokeh's script tags that a page needs; what is drawn does not wait for them."""
+    unneeded = [name for name in FURTHER if name not in scripts]
+    kept = [tag for tag in tags.splitlines() if not any(f"/bokeh-{name}." in tag for name in unneeded)]
+    # those inside the page, which use the others, come after them as modules do
+    return (
+        "\n".join(kept)
+        .replace("<script src=", "<script defer src=")
+        .replace("<script>", '<script type="module">')
+    )
 
 
 def navigation(context: Context, page_url: str) -> str:

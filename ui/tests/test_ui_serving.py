@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import http.client
+import re
 import threading
 import time
 import urllib.parse
@@ -322,12 +323,18 @@ def test_two_pages_of_one_url_are_refused(context):
         made(context, ("third", Third("jobs")))
 
 
-def test_pages_load_no_script_for_formulas(everything, served):
+@pytest.mark.parametrize(
+    ("path", "loaded"), [("dashboard", ["widgets"]), ("vehicles", ["widgets", "tables"])]
+)
+def test_pages_load_the_scripts_that_they_need_while_the_frame_is_drawn(everything, served, path, loaded):
     site = served(everything)
-    with urllib.request.urlopen(f"http://localhost:{site.port}/dashboard") as answer:
+    with urllib.request.urlopen(f"http://localhost:{site.port}/{path}") as answer:
         page = answer.read().decode()
-    assert "bokeh-widgets" in page
-    assert "mathjax" not in page
+    tags = re.findall(r'<script ([^>]*)src="/static/js/bokeh-?([a-z]*)\.', page)
+    assert tags == [("defer ", name) for name in ["", *loaded]]
+    # nothing that needs Bokeh runs before it is there
+    assert re.search(r'<script type="module">\s*Bokeh\.', page)
+    assert not re.search(r"<script>\s*Bokeh\.", page)
 
 
 def test_sessions_that_end_leave_nothing(everything, served, request):

@@ -306,7 +306,8 @@ class MapPage:
 
 def build(document: Document, context: Context) -> None:
     """Fill a document for one session."""
-    frame = shell.dress(document, context, "dashboard", "Map", page_css=shell.static("map.css"))
+    css = shell.static("map.css")
+    frame = shell.dress(document, context, "dashboard", "Map", page_css=css, scripts=["widgets"])
     page = MapPage(document, context, frame)
     # Bokeh looks through all models of a document after each change of its roots: once is enough
     with document.models.freeze():
