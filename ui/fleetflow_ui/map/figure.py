@@ -46,6 +46,11 @@ HEX_COLOURS = {
     "light": ("#cfe0fb", "#a4c5f6", "#74a5ee", "#4484e0", "#1f62c4", "#0f4594"),
     "dark": ("#1b3252", "#224878", "#2b629f", "#3b80c8", "#5aa2ff", "#9cc8ff"),
 }
+COUNT_COLOURS = {
+    "light": ("#17202b",) * 4 + ("#ffffff",) * 2,
+    "dark": ("#e6ebf2",) * 3 + ("#0b1016",) * 3,
+}
+"""Of the counts in the hexagons. Outlined letters, which could be read on any colour, take long to draw."""
 FADED = {"light": ("#8fb2e4", "#ecd79b"), "dark": ("#36597f", "#766634")}
 """Normal and other vehicles that are not heard of."""
 FADED_GREEN = {"light": "#86c2a6", "dark": "#266f51"}
@@ -54,16 +59,16 @@ PUPIL = {"light": "#17202b", "dark": "#0b1016"}
 """The point in the middle of a dot of any other status: not everybody tells yellow from the rest."""
 RIM = {"light": "#ffffff", "dark": "#0b1016"}
 
+# None of these scripts is a module: Bokeh loads each such one by itself, before it draws anything.
 # a nose in front of the dot; up is where the vehicle goes
 NOSE = """
-export default (args, obj, {r}) => {
-  const path = new Path2D()
-  path.moveTo(0, -2.5 * r)
-  path.lineTo(1.05 * r, -0.2 * r)
-  path.lineTo(-1.05 * r, -0.2 * r)
-  path.closePath()
-  return path
-}
+const {r} = cb_data
+const path = new Path2D()
+path.moveTo(0, -2.5 * r)
+path.lineTo(1.05 * r, -0.2 * r)
+path.lineTo(-1.05 * r, -0.2 * r)
+path.closePath()
+return path
 """
 # a count in at most four letters: 870, 1.2k, 34k; an array of numbers would turn each text into a number
 SHORT = """
@@ -72,29 +77,27 @@ return Array.from(xs, (n) =>
 """
 # the words come from the server when another vehicle is pointed at; the place is the browser's own affair
 HOVER = """
-export default ({pointer, tip}, tool, {renderer, index, geometry}, {index: views}) => {
-  const hits = pointer.hits ??= new Map()
-  const [row] = index.indices
-  hits.set(renderer.id, row == null ? -1 : renderer.data_source.data.slot[row] ?? -1)
-  const hovered = Math.max(-1, ...hits.values())
-  if (hovered != pointer.hovered) pointer.setv({hovered})
-  const el = views.find_one(tip)?.el
-  if (el == null || !isFinite(geometry.sx)) return
-  const wide = document.querySelector("main").clientWidth
-  el.style.left = `${geometry.sx}px`
-  el.style.top = `${geometry.sy}px`
-  el.style.transform = `translate(${geometry.sx > wide - 300 ? "calc(-100% - 14px)" : "14px"}, 14px)`
-}
+const {renderer, index, geometry} = cb_data
+const hits = pointer.hits ??= new Map()
+const [row] = index.indices
+hits.set(renderer.id, row == null ? -1 : renderer.data_source.data.slot[row] ?? -1)
+const hovered = Math.max(-1, ...hits.values())
+if (hovered != pointer.hovered) pointer.setv({hovered})
+const el = cb_context.index.find_one(tip)?.el
+if (el == null || !isFinite(geometry.sx)) return
+const wide = document.querySelector("main").clientWidth
+el.style.left = `${geometry.sx}px`
+el.style.top = `${geometry.sy}px`
+el.style.transform = `translate(${geometry.sx > wide - 300 ? "calc(-100% - 14px)" : "14px"}, 14px)`
 """
 TAP = """
-export default ({pointer}, tool, {source}) => {
-  const [row] = source.selected.indices
-  if (row == null) return
-  source.selected.indices = []
-  const {slot, x, y} = source.data
-  if (slot == null) pointer.setv({open_x: x[row], open_y: y[row], opened: pointer.opened + 1})
-  else pointer.setv({tapped: slot[row], taps: pointer.taps + 1})
-}
+const {source} = cb_data
+const [row] = source.selected.indices
+if (row == null) return
+source.selected.indices = []
+const {slot, x, y} = source.data
+if (slot == null) pointer.setv({open_x: x[row], open_y: y[row], opened: pointer.opened + 1})
+else pointer.setv({tapped: slot[row], taps: pointer.taps + 1})
 """
 
 
@@ -175,7 +178,8 @@ class MapFigure:
         return ground
 
     def _layers(self) -> None:
-        self._hex_mapper = LogColorMapper(low=1, high=1000)
+        self._nose = CustomJS(code=NOSE)
+        self._hex_mapper, self._count_mapper = (LogColorMapper(low=1, high=1000) for _ in range(2))
         counted = {"field": "count", "transform": self._hex_mapper}
         shown = {"field": "count", "transform": CustomJSTransform(v_func=SHORT)}
         many = self.hexagons.source
@@ -195,6 +199,7 @@ class MapFigure:
                 text_font=value("system-ui, sans-serif"),
                 text_font_size=value("11px"),
                 text_font_style="bold",
+                text_color={"field": "count", "transform": self._count_mapper},
             ),
             "counts",
         )
@@ -242,7 +247,7 @@ class MapFigure:
         look: dict[str, Any] = {"x": "x", "y": "y", "line_width": 1.2}
         if mapper is not None:
             look["fill_color"] = {"field": "kind", "transform": mapper}
-        nose = Scatter(**look, angle="heading", marker="@nose", defs={"@nose": CustomJS(code=NOSE)})
+        nose = Scatter(**look, angle="heading", marker="@nose", defs={"@nose": self._nose})
         return [self._layer(source, nose), self._layer(source, Scatter(**look, marker=marker), name)]
 
     def _tools(self) -> None:
@@ -317,8 +322,7 @@ class MapFigure:
         self._marked_mapper.palette = [*[of("selected")] * 2, *[FADED_GREEN[theme]] * 2]
         self._hex_mapper.palette = list(HEX_COLOURS[theme])
         self._hexes.glyph.line_color = rim
-        self._hex_text.glyph.text_color = of("ink")
-        self._hex_text.glyph.text_outline_color = rim
+        self._count_mapper.palette = list(COUNT_COLOURS[theme])
         self._trail_line.glyph.line_color = of("selected")
         for renderer in (*self._dots, *self._marked, *self._crashed, *self._chosen):
             renderer.glyph.line_color = rim

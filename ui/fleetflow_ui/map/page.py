@@ -29,7 +29,7 @@ from fleetflow_ui.parts import put
 SETTLE_MS = 120
 """How long the view must have been still before new dots are sent."""
 ESCAPE = """
-export default ({close}) => document.addEventListener("keydown", (event) => {
+document.addEventListener("keydown", (event) => {
   if (event.key == "Escape" && close.visible) close.setv({tags: [Date.now()]})
 })
 """

@@ -13,25 +13,24 @@ from fleetflow_ui.fleet import Fleet
 
 # the list is the browser's own: arrow keys, letters and screen readers work; Down leads into it
 DOWN = """
-export default ({field, list}, _, event, {index}) => {
-  const input = index.find_one(field)?.input_el
-  if (input == null || input.dataset.ready) return
-  input.dataset.ready = "yes"
-  input.setAttribute("aria-label", "Find a vehicle by VIN")
-  input.addEventListener("keydown", (event) => {
-    if (event.key == "ArrowDown" && list.visible) {
-      index.find_one(list)?.input_el.focus()
-      event.preventDefault()
-    }
-  })
-  document.addEventListener("keydown", (event) => {
-    const free = event.composedPath()[0]
-    if (event.key == "/" && !["INPUT", "TEXTAREA", "SELECT"].includes(free.tagName)) {
-      input.focus()
-      event.preventDefault()
-    }
-  })
-}
+const {index} = cb_context
+const input = index.find_one(field)?.input_el
+if (input == null || input.dataset.ready) return
+input.dataset.ready = "yes"
+input.setAttribute("aria-label", "Find a vehicle by VIN")
+input.addEventListener("keydown", (event) => {
+  if (event.key == "ArrowDown" && list.visible) {
+    index.find_one(list)?.input_el.focus()
+    event.preventDefault()
+  }
+})
+document.addEventListener("keydown", (event) => {
+  const free = event.composedPath()[0]
+  if (event.key == "/" && !["INPUT", "TEXTAREA", "SELECT"].includes(free.tagName)) {
+    input.focus()
+    event.preventDefault()
+  }
+})
 """
 
 
