@@ -46,7 +46,6 @@ HTML_CSS = """
 .bk-clearfix { width: 100%; }
 .bk-clearfix, .ff-card { height: 100%; }
 .ff-note { margin: 0 0 10px; }
-p { margin: 6px 0 0; }
 """
 """For a Div that holds a card."""
 ASK_CSS = """
@@ -79,8 +78,7 @@ def switch(button: Button, *, off: bool) -> None:
 
 def heading(title: str) -> Div:
     """Return the title of a card; plain text."""
-    css = "h3 { margin: 0; font-size: 14px; }"
-    return Div(text=f"<h3>{words.text(title)}</h3>", margin=0, stylesheets=[css])
+    return Div(text=f'<h3 class="ff-title">{words.text(title)}</h3>', margin=0)
 
 
 def card(title: str, inside: str) -> str:

@@ -105,7 +105,7 @@ class QualityPage:
             margin=0,
         )
         self.samples = Samples(self._enable)
-        self.requeue = Button(label="Requeue selected", name="requeue", width=150, disabled=True)
+        self.requeue = Button(label="Requeue selected", name="requeue", width=180, disabled=True)
         self.requeue_all = Button(label="Requeue all that match", name="requeue-all", width=230)
         self.requeue.on_click(self._on_requeue)
         self.requeue_all.on_click(self._on_requeue_all)
@@ -200,11 +200,15 @@ class QualityPage:
         nothing = not quality.by_rule and not quality.problem
         put(
             self.empty,
-            words.empty("No rejects", "Every record that was read so far is a valid ping.")
+            words.empty(
+                "No rejects",
+                "Records that are no valid pings come here, with the reason. So far there was none.",
+            )
             if nothing
             else "",
         )
         self.panel.visible = not nothing
+        self.bar.visible = not nothing or self.of.visible
         offer(self.source, [ANY, *quality.by_source])
         offer(self.rule, [ANY, *quality.by_rule])
         self.chart.show(quality)

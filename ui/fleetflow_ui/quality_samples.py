@@ -30,9 +30,7 @@ class Samples:
         self.source = ColumnDataSource({name: [] for name in TITLES})
         self.source.selected.on_change("indices", lambda attr, old, new: self._show_selected())
         self.table = table(self.source, TITLES, "samples", selectable="checkbox")
-        self.caption = Div(
-            name="caption", margin=0, sizing_mode="stretch_width", stylesheets=["h3 { margin: 0; }"]
-        )
+        self.caption = Div(name="caption", margin=0, sizing_mode="stretch_width")
         self.raw = Div(
             name="raw",
             css_classes=["two"],
@@ -63,7 +61,7 @@ class Samples:
         if self.table.height != height:
             self.table.height = height
         shown = f"the newest {SAMPLES} of " if quality.total > SAMPLES else ""
-        said = f"<h3>{words.text(shown)}{words.count(quality.total, 'reject')}</h3>"
+        said = f'<h3 class="ff-title">{words.text(shown)}{words.count(quality.total, "reject")}</h3>'
         if not quality.total and quality.by_rule:
             said += '<p class="ff-soft">None is like what you chose.</p>'
         put(self.caption, said)

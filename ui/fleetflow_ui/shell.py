@@ -277,7 +277,7 @@ def state_words(context: Context, now: float) -> str:
     fleet = context.reader.fleet
     quiet_s = now - fleet.changed_at
     if fleet.problem:
-        kind, said = "down", "<b>no store</b>"
+        kind, said = "down", "<b>vehicles cannot be read</b>"
     elif not len(fleet):
         kind, said = "late", "<b>no vehicles yet</b>"
     elif quiet_s > max(10.0, 10 * context.settings.refresh_s):

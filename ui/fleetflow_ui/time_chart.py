@@ -11,6 +11,10 @@ LEGEND: dict[str, Any] = {"orientation": "horizontal", "border_line_color": None
 """How a legend lies above a chart."""
 
 
+LOW = 200
+"""Lower charts, in pixels, have no room for more than three numbers at their side."""
+
+
 class TimeChart:
     """A figure as wide as its card; whoever fills it calls `show_range`."""
 
@@ -31,6 +35,8 @@ class TimeChart:
         self.plot.xgrid.visible = False
         ticker: Any = self.plot.xaxis[0].ticker
         ticker.desired_num_ticks = 5
+        if height < LOW:
+            self.plot.yaxis[0].ticker.desired_num_ticks = 3
         # a phone has no room for all of them
         self.plot.xaxis[0].major_label_policy = NoOverlap(min_distance=8)
 

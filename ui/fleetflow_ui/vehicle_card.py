@@ -14,7 +14,6 @@ RECORD_CSS = """
 :host { overflow: auto; }
 .bk-clearfix { width: 100%; }
 pre { margin-top: 10px; font-size: 12.5px; }
-p { margin: 6px 0 0; }
 """
 
 

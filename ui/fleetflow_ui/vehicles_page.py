@@ -284,11 +284,13 @@ class VehiclesPage:
             )
         if not len(fleet) and not fleet.problem:
             empty = words.empty(
-                "No vehicle yet", "The table fills when a job runs.", "fleetflow run, or fleetflow demo"
+                "No vehicle yet",
+                "The table fills when a job runs. This starts one with simulated vehicles:",
+                "fleetflow demo",
             )
         put(self.notice, notice)
         put(self.empty, empty)
-        self.bar.visible = self.body.visible = not empty
+        self.bar.visible = self.body.visible = bool(len(fleet))
 
     def _on_pick(self, vin: str) -> None:
         self._vin = vin

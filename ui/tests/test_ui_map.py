@@ -66,7 +66,7 @@ def test_an_empty_fleet_is_said_in_words(page):
 def test_a_map_that_cannot_be_read_is_said_as_text(page):
     page.fleet.say(f"layout 9 {HOSTILE}")
     page.update()
-    assert "layout 9 &lt;script&gt;" in page.said.text
+    assert "Layout 9 &lt;script&gt;" in page.said.text
 
 
 def test_a_fleet_without_news_is_said_in_words(page):

@@ -30,7 +30,7 @@ def test_the_state_is_said_in_words(context):
     assert "live</b> 1 vehicle" in shell.state_words(context, now)
     assert "no news for 2 min" in shell.state_words(context, now + 130)
     context.reader.fleet.say("layout 9")
-    assert "no store" in shell.state_words(context, now)
+    assert "vehicles cannot be read" in shell.state_words(context, now)
 
 
 def test_a_switch_of_the_theme_reaches_figures_and_pages(context):

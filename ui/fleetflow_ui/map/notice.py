@@ -24,12 +24,14 @@ def notice(context: Context, choice: Choice, now: float, missing: str = "") -> s
 def _of_map(context: Context, now: float) -> str:
     fleet = context.reader.fleet
     if fleet.problem:
-        return words.note("The vehicles map cannot be read.", "bad", fleet.problem)
+        return words.note(
+            "The vehicles map cannot be read.", "bad", fleet.problem[:1].upper() + fleet.problem[1:]
+        )
     if not len(fleet) and not fleet.whole:
         return words.note("Reading the vehicles map …")
     if not len(fleet):
         return words.note(
-            "No vehicle yet.", "", "The map fills when a job runs: fleetflow run, or fleetflow demo."
+            "No vehicle yet.", "", "The map fills when a job runs: `fleetflow run`, or `fleetflow demo`."
         )
     quiet_s = now - fleet.changed_at
     if quiet_s > max(QUIET_S, 10 * context.settings.refresh_s):

@@ -57,9 +57,10 @@ class MapPage:
         self.panel = Panel(context.configuration, self.clear, self._on_follow, self._zoom_to)
         self.said = Div(name="said", css_classes=["ff-said"], margin=0, visible=False)
         self.summary = Div(name="summary", css_classes=["ff-summary"], margin=0)
-        self.fit_button = Button(label="Fit", name="fit", margin=0)
-        plus = Button(label="+", name="zoom-in", margin=0)
-        minus = Button(label="\u2212", name="zoom-out", margin=0)
+        look: dict[str, Any] = {"margin": 0, "sizing_mode": "stretch_width"}
+        self.fit_button = Button(label="Fit", name="fit", **look)
+        plus = Button(label="+", name="zoom-in", **look)
+        minus = Button(label="\u2212", name="zoom-out", **look)
         self.show_all = Button(label="Show all", name="show-all", margin=0, visible=False)
         self.fit_button.on_click(self.fit)
         plus.on_click(lambda: self.camera.zoom(1))

@@ -44,10 +44,23 @@
     return root;
   };
 
+  // SlickGrid takes the focus whenever a row is selected, also when that was not the reader's doing: the first Tab
+  // would land in the table, and what is typed elsewhere would be lost. A table gets it when it was used last.
+  let used = null;
+  const tableOf = (event) => event.composedPath().find((each) => each.classList?.contains("bk-data-table"));
+  for (const kind of ["pointerdown", "keydown"]) {
+    document.addEventListener(kind, (event) => (used = tableOf(event)), { capture: true });
+  }
+  const focus = HTMLElement.prototype.focus;
+  HTMLElement.prototype.focus = function (options) {
+    const table = this.closest(".bk-data-table");
+    if (table === null || table === used) focus.call(this, options);
+  };
+
   // SlickGrid leads Tab through every cell of a table, so that whoever uses keys is caught in it. Tab goes on,
   // and the arrow keys choose rows, from the first one.
   const freeTab = (event) => {
-    const grid = event.composedPath().find((each) => each.classList?.contains("bk-data-table"));
+    const grid = tableOf(event);
     if (grid === undefined) return;
     const begins = event.key === "ArrowDown" && grid.querySelector(".slick-cell.active") === null;
     if (begins) {
