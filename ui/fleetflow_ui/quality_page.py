@@ -22,7 +22,6 @@ from fleetflow_ui.context import Context
 from fleetflow_ui.parts import (
     BAR_CSS,
     CARD_CSS,
-    HTML_CSS,
     PAGE_CSS,
     Act,
     Question,
@@ -36,7 +35,7 @@ from fleetflow_ui.parts import (
 )
 from fleetflow_ui.quality import QUARANTINED, REQUEUED, SPANS, Quality, Wish, look, waiting
 from fleetflow_ui.quality_chart import RejectsChart
-from fleetflow_ui.quality_raw import RAW_CSS
+from fleetflow_ui.quality_raw import side_card
 from fleetflow_ui.quality_requeue import folders_of, requeue
 from fleetflow_ui.quality_samples import Samples
 from fleetflow_ui.shell import Frame, dress
@@ -97,13 +96,7 @@ class QualityPage:
             css_classes=["four"],
             sizing_mode="stretch_width",
         )
-        self.counts = Div(
-            name="counts",
-            css_classes=["two"],
-            stylesheets=[HTML_CSS, RAW_CSS],
-            sizing_mode="stretch_width",
-            margin=0,
-        )
+        self.counts = side_card("counts")
         self.samples = Samples(self._enable)
         self.requeue = Button(label="Requeue selected", name="requeue", width=180, disabled=True)
         self.requeue_all = Button(label="Requeue all that match", name="requeue-all", width=230)

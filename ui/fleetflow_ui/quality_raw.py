@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
+from bokeh.models.widgets import Div
+
 from fleetflow.quarantine.store import Quarantined
 from fleetflow_ui import words
-from fleetflow_ui.parts import card
+from fleetflow_ui.parts import HTML_CSS, card
 
 SHOWN_BYTES = 400
 RAW_CSS = """
@@ -15,6 +17,17 @@ pre {
   font-size: 12.5px;
 }
 """
+
+
+def side_card(name: str) -> Div:
+    """Return the place of a card beside a chart or list; its text is the card."""
+    return Div(
+        name=name,
+        css_classes=["two"],
+        stylesheets=[HTML_CSS, RAW_CSS],
+        sizing_mode="stretch_width",
+        margin=0,
+    )
 
 
 def raw_card(reject: Quarantined | None) -> str:

@@ -9,9 +9,9 @@ from bokeh.models import ColumnDataSource
 from bokeh.models.widgets import Div
 
 from fleetflow_ui import words
-from fleetflow_ui.parts import HTML_CSS, ROW_HEIGHT, put, table
+from fleetflow_ui.parts import ROW_HEIGHT, put, table
 from fleetflow_ui.quality import QUARANTINED, SAMPLES, Quality
-from fleetflow_ui.quality_raw import RAW_CSS, raw_card
+from fleetflow_ui.quality_raw import raw_card, side_card
 
 TITLES = {
     "id": ("id", 70), "when": ("quarantined (UTC)", 160), "rule": ("rule", 120), "source": ("source", 90),
@@ -31,13 +31,7 @@ class Samples:
         self.source.selected.on_change("indices", lambda attr, old, new: self._show_selected())
         self.table = table(self.source, TITLES, "samples", selectable="checkbox")
         self.caption = Div(name="caption", margin=0, sizing_mode="stretch_width")
-        self.raw = Div(
-            name="raw",
-            css_classes=["two"],
-            stylesheets=[HTML_CSS, RAW_CSS],
-            sizing_mode="stretch_width",
-            margin=0,
-        )
+        self.raw = side_card("raw")
 
     def show(self, quality: Quality) -> None:
         """Show rejects; those that were selected stay so."""
