@@ -33,6 +33,8 @@ GIVEN_UP_S = 2.0
 """After it sessions that have ended are given up, see `programs/dashboard.py`."""
 FLAT = 0.03
 """Memory that grows by less counts as flat."""
+WARM_S, HOUR_S, STEP_S = 300, 3600, 600
+"""Memory over an hour is looked at from then on, for so long, and so often."""
 SETTLE_S = 1.5
 """What opening sessions takes must be over."""
 VIEWS = (
@@ -117,7 +119,7 @@ def measure(context: Context) -> Outcome:
             else:
                 with dashboard.browsing(executable) as browser:
                     _look(context, fleet, server, browser, aims)
-            aims.append(_stay(context, fleet, server))
+            _stay(context, fleet, server, rows, aims)
             server.end()
             _open(context, folder, rows, aims)
     except Failed as failed:
@@ -246,20 +248,28 @@ def _look(context: Context, fleet: Fleet, server: Server, browser: Browser, aims
     aims.append(Aim(SEEN[3], f"{back:.1f} s", back <= 10))
 
 
-def _stay(context: Context, fleet: Fleet, server: Server) -> Aim:
-    """Measure what an hour with moving vehicles and some sessions leaves behind."""
+def _stay(
+    context: Context, fleet: Fleet, server: Server, rows: list[tuple[str, str]], aims: list[Aim]
+) -> None:
+    """Measure what an hour with moving vehicles and all sessions leaves behind."""
     aim = f"memory flat over an hour (within {FLAT:.0%})"
     if not context.long:
-        return Aim(aim, "not measured: in the long form alone", None)
+        aims.append(Aim(aim, "not measured: in the long form alone", None))
+        return
     context.say("dashboard: an hour")
-    with fleet.moving(), Viewers(server, VIEWS).watching(len(VIEWS)):
+    found: list[int] = []
+    with fleet.moving(), Viewers(server, VIEWS).watching(SESSIONS):
         # measurements over time: there is no condition to wait for
-        time.sleep(300)
-        before = server.memory_bytes()
-        time.sleep(3600)
-        after = server.memory_bytes()
-    grown = (after - before) / before
-    return Aim(aim, f"{grown:+.1%} of {before / 2**20:.0f} MiB", grown < FLAT)
+        time.sleep(WARM_S)
+        found.append(server.memory_bytes())
+        for _ in range(HOUR_S // STEP_S):
+            time.sleep(STEP_S)
+            found.append(server.memory_bytes())
+            context.say(f"dashboard: {found[-1] / 2**20:.0f} MiB")
+    curve = ", ".join(f"{each / 2**20:.0f}" for each in found)
+    rows.append((f"memory after {WARM_S // 60} minutes, then every {STEP_S // 60}", f"{curve} MiB"))
+    grown = (found[-1] - found[0]) / found[0]
+    aims.append(Aim(aim, f"{grown:+.1%} of {found[0] / 2**20:.0f} MiB", grown < FLAT))
 
 
 def _open(context: Context, folder: Path, rows: list[tuple[str, str]], aims: list[Aim]) -> None:
