@@ -48,7 +48,7 @@ HEX_COLOURS = {
 }
 COUNT_COLOURS = {
     "light": ("#17202b",) * 4 + ("#ffffff",) * 2,
-    "dark": ("#e6ebf2",) * 3 + ("#0b1016",) * 3,
+    "dark": ("#e6ebf2",) * 4 + ("#0b1016",) * 2,
 }
 """Of the counts in the hexagons. Outlined letters, which could be read on any colour, take long to draw."""
 FADED = {"light": ("#8fb2e4", "#ecd79b"), "dark": ("#36597f", "#766634")}
