@@ -23,13 +23,19 @@ class LogNotifier:
 
     def notify(self, events: Sequence[Event]) -> None:
         """Write one line per event."""
+        templates: dict[int, logging.LogRecord] = {}
         with together():
             for event in events:
                 level = logging.WARNING if event.severity in URGENT else logging.INFO
-                if log.isEnabledFor(level):
-                    # made here, because looking for who called takes as long as all the rest
-                    message = printable(event.message)
-                    log.handle(log.makeRecord(log.name, level, __file__, 0, "%s", (message,), None))
+                if not log.isEnabledFor(level):
+                    continue
+                template = templates.get(level)
+                if template is None:
+                    template = templates[level] = log.makeRecord(log.name, level, __file__, 0, "%s", (), None)
+                # a copy: to find out who logs in which thread and process takes longer than to write the line
+                record = object.__new__(type(template))
+                record.__dict__.update(template.__dict__, args=(printable(event.message),))
+                log.handle(record)
 
     def close(self) -> None:
         """Nothing to let go of."""
