@@ -71,12 +71,16 @@ def merge(batches: Sequence[ShardBatch]) -> ShardBatch:
     pings = newest(every.pings)
     counts = dict(every.counts or {})
     if pings.height < every.pings.height:
-        for source, dropped in _dropped(every.pings, pings):
+        for source, dropped in _dropped(every.pings, pings, list(counts)):
             counts[source] = counts.get(source, Counts()) + Counts(superseded=dropped)
     return replace(every, pings=pings, counts=counts, backlog=False)
 
 
-def _dropped(before: pl.DataFrame, after: pl.DataFrame) -> list[tuple[str, int]]:
+def _dropped(before: pl.DataFrame, after: pl.DataFrame, sources: Sequence[str]) -> list[tuple[str, int]]:
+    """Return how many pings of each source are not in `after`; `sources` are those of the account."""
+    if len(sources) == 1:
+        # nothing to look for: all pings are accounted for
+        return [(sources[0], before.height - after.height)]
     kept = dict(after["source"].value_counts().rows())
     return [(source, rows - kept.get(source, 0)) for source, rows in before["source"].value_counts().rows()]
 

@@ -18,8 +18,9 @@ from fleetflow.events.form import to_json
 FILE = "events.sqlite3"
 LAYOUT = 1
 CACHE_KIB = 16_384
-WAL_PAGES = 4096
-"""Pages in the write-ahead log before they are moved into the database: 16 MB. Moving waits for the disk."""
+WAL_PAGES = 16_000
+"""Pages in the write-ahead log before they are moved into the database: 64 MB. Moving waits for the disk, and
+whoever wants to store events meanwhile waits, too."""
 REMEMBERED = 10
 """Ids of deleted events are remembered for this many times as many events as are kept."""
 SCRIPT = """

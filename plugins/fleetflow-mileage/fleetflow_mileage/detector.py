@@ -110,11 +110,17 @@ class MileageShard:
         day, last_day = days[: len(starts)], days[len(starts) :]
         if (day == last_day).all():
             return starts, day
-        every = self._days.of(fixes.time[end] / 1000)
-        begins = np.append(True, every[1:] != every[:-1])
-        begins[starts] = True
-        starts = np.flatnonzero(begins)
-        return starts, every[starts]
+        # only where midnight is in between each leg's day is asked for
+        stop = np.append(starts[1:], len(end))
+        begins, begin_day = [starts], [day]
+        for i in np.flatnonzero(day != last_day).tolist():
+            legs = self._days.of(fixes.time[end[starts[i] : stop[i]]] / 1000)
+            changes = np.flatnonzero(legs[1:] != legs[:-1]) + 1
+            begins.append(starts[i] + changes)
+            begin_day.append(legs[changes])
+        found, of = np.concatenate(begins), np.concatenate(begin_day)
+        order = np.argsort(found)
+        return found[order], of[order]
 
     def _limit_column(self) -> Integers:
         known = self._limits.shape[0]
