@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import sys
 import time
 from pathlib import Path
 
@@ -57,12 +59,15 @@ def main(
     Every answer is checked before a time counts. A peer that cannot be installed is told as missing.
     Nothing else should run meanwhile: times are of the clock.
     """
+    # terminated, it ends what it started, too
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     console = Console()
     began = time.monotonic()
     effort = Effort(
         rounds=runs or (5 if long_ else 3),
         patience_s=60.0 if long_ else 15.0,
-        timeout_s=3600.0 if long_ else 300.0,
+        # one that needs more has lost so clearly that the short form need not wait for it
+        timeout_s=3600.0 if long_ else 60.0,
         install=not no_install,
     )
 

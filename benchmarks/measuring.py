@@ -133,14 +133,17 @@ def run(
 
     timer = threading.Timer(timeout_s, end)
     timer.start()
-    with Sampler(Tree(process.pid)) as sampler:
-        # wait4 blocks, so the time is exact, and tells what the process and its children took
-        _, status, usage = os.wait4(process.pid, 0)
-        wall_s = time.perf_counter() - began
-    timer.cancel()
-    timer.join()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    kill_group(process.pid)
+    try:
+        with Sampler(Tree(process.pid)) as sampler:
+            # wait4 blocks, so the time is exact, and tells what the process and its children took
+            _, status, usage = os.wait4(process.pid, 0)
+            wall_s = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+    finally:
+        # also when the benchmark is broken off
+        timer.cancel()
+        timer.join()
+        kill_group(process.pid)
     if late.is_set():
         raise Failed(f"not done after {timeout_s:.0f} s")
     if process.returncode:

@@ -49,7 +49,7 @@ class Slow(Fleetflow):
 def measure(context: Context) -> Outcome:
     """Measure work f."""
     shapes = {**SHAPES, "a backlog of 20,000,000": BACKLOG} if context.long else SHAPES
-    effort = Effort(min(3, context.effort.rounds), 1e9, context.effort.timeout_s)
+    effort = Effort(min(3, context.effort.rounds), 1e9, max(300.0, context.effort.timeout_s))
     found: dict[str, Trial] = {}
     for name, shape in {"nothing to read": Shape(0, 0, 0), **shapes}.items():
         context.say(f"growth: {name}")
