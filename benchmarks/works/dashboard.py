@@ -163,7 +163,7 @@ def _load(
     context: Context, fleet: Fleet, server: Server, rows: list[tuple[str, str]], aims: list[Aim]
 ) -> None:
     """Measure what sessions cost: the server's CPU with and without them, and what they are sent."""
-    seconds = 30.0 if context.long else 4.0
+    seconds = 30.0 if context.long else 10.0
 
     def share() -> float:
         before, began = server.cpu_s(), time.monotonic()
@@ -187,6 +187,8 @@ def _load(
             close_seconds = min(seconds, 5.0)
             time.sleep(close_seconds)
             close, close_most = viewers.sums()
+    if not whole_most or not close_most:
+        raise Failed("sessions were sent nothing, though vehicles moved")
     sessions = max(0.0, watched - alone)
     each_ms = sessions / SESSIONS * 1000
     whole_kb, close_kb = whole / SESSIONS / seconds / 1000, close / 2 / close_seconds / 1000
