@@ -52,6 +52,7 @@ def measure(context: Context) -> Outcome:
         f"and with {'the archive of all pings' if archive else 'no archive'} too",
         trials,
         aims=[
+            *(_at_least_half(trials[0], trial) for trial in trials[1:]),
             *(
                 _events(trial, contestant.events)
                 for contestant in detecting
