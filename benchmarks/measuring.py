@@ -18,8 +18,7 @@ from typing import Self
 SAMPLE_S = 0.05
 PAGE = resource.getpagesize()
 TICK = os.sysconf("SC_CLK_TCK")
-KIB = 1024 if sys.platform == "linux" else 1
-"""What `ru_maxrss` counts in: KiB on Linux, bytes on macOS."""
+KIB = 1024
 
 
 class Failed(Exception):
@@ -59,6 +58,7 @@ class Tree:
             # fields as in proc(5), counted from the third one: utime 14, stime 15, rss 24
             self._cpu[pid] = (int(stat[11]) + int(stat[12])) / TICK
             total += int(stat[21]) * PAGE
+            self.peak_bytes = max(self.peak_bytes, _high_water(pid))
         self.peak_bytes = max(self.peak_bytes, total)
 
     @property
@@ -77,6 +77,18 @@ class Tree:
                         children = Path(f"/proc/{pid}/task/{task}/children").read_text("ascii")
                         todo.extend(map(int, children.split()))
         return found
+
+
+def _high_water(pid: int) -> int:
+    """Return the kernel's peak of one process in bytes; 0 when it cannot be told.
+
+    Not `ru_maxrss`, which on Linux is at least what the process that started it had in memory.
+    """
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * KIB
+    return 0
 
 
 class Sampler:
@@ -151,7 +163,8 @@ def run(
     return Usage(
         wall_s,
         max(usage.ru_utime + usage.ru_stime, sampler.tree.cpu_s),
-        max(usage.ru_maxrss * KIB, sampler.tree.peak_bytes),
+        # elsewhere than on Linux nothing was sampled, and `ru_maxrss` is in bytes
+        sampler.tree.peak_bytes if sys.platform == "linux" else usage.ru_maxrss,
     )
 
 
