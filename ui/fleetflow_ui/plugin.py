@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from fleetflow.config import Configuration
 from fleetflow.contracts.page import Page
 from fleetflow.plugins import hookimpl
+from fleetflow_ui.builtin_pages import PAGES
 from fleetflow_ui.settings import UiSettings
 
 
@@ -20,14 +21,6 @@ from fleetflow_ui.settings import UiSettings
 def fleetflow_settings() -> dict[str, type[BaseModel]]:
     """Return the table [ui]."""
     return {"ui": UiSettings}
-
-
-PAGES = (
-    ("dashboard", "Map", "fleetflow_ui.map.page", 10),
-    ("vehicles", "Vehicles", "fleetflow_ui.vehicles_page", 20),
-    ("jobs", "Jobs", "fleetflow_ui.jobs_page", 30),
-)
-"""URL, title, module with a function `build`, and order of the built-in pages."""
 
 
 @hookimpl

@@ -31,8 +31,8 @@ from fleetflow.memory import keep_loaded
 from fleetflow.plugins import Plugins
 from fleetflow_ui import basemap, export
 from fleetflow_ui.auth import LOGIN, LOGOUT, Gate, Provider
+from fleetflow_ui.builtin_pages import PAGES
 from fleetflow_ui.context import Context, make
-from fleetflow_ui.plugin import PAGES
 from fleetflow_ui.settings import UiSettings
 
 log = logging.getLogger(__name__)

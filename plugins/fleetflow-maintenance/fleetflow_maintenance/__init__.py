@@ -3,6 +3,7 @@
 - `settings`: the table `[maintenance]`
 - `rows`: reading CSV files of people, with every bad row named
 - `notices`: what is announced, as a file
+- `errors`: what can be wrong with a register
 - `register`: which vehicles there are, in a database
 - `database`: databases that need SQLAlchemy, and writing to any
 - `matching`: which notice affects which vehicle

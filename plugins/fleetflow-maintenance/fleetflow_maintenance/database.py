@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from fleetflow_maintenance.register import RegisterError
+from fleetflow_maintenance.errors import RegisterError
 
 VEHICLES = Table(
     "vehicles",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from fleetflow.errors import FleetflowError
+from fleetflow_maintenance.errors import RegisterError
 from fleetflow_maintenance.rows import refuse, rows_of, year_of
 from fleetflow_maintenance.settings import settings_of
 
@@ -25,10 +25,6 @@ PLAIN = re.compile(r"sqlite:///(?!:memory:|file:)([^?]+)")
 
 Vehicle = tuple[str, int | None, str, str]
 """VIN, year (None when it is not known), make, model."""
-
-
-class RegisterError(FleetflowError):
-    """The register cannot be used."""
 
 
 class Register:

@@ -12,11 +12,12 @@ import polars as pl
 import pytest
 from fleetflow_maintenance import plugin
 from fleetflow_maintenance import watch as watching
+from fleetflow_maintenance.errors import RegisterError
 from fleetflow_maintenance.matching import match, notice_event
 from fleetflow_maintenance.notices import SCHEMA as NOTICES
 from fleetflow_maintenance.notices import read_notices
 from fleetflow_maintenance.register import SCHEMA as VEHICLES
-from fleetflow_maintenance.register import Register, RegisterError, read_vehicles
+from fleetflow_maintenance.register import Register, read_vehicles
 from fleetflow_maintenance.rows import RowsError
 from fleetflow_maintenance.settings import MaintenanceSettings
 from fleetflow_maintenance.watch import Watch
