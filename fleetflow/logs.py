@@ -109,9 +109,12 @@ class _UtcFormatter(logging.Formatter):
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         second = int(record.created)
-        if second != self._second[0]:
-            self._second = (second, time.strftime(datefmt or DATE, time.gmtime(second)))
-        return self._second[1]
+        known, text = self._second
+        if second != known:
+            text = time.strftime(datefmt or DATE, time.gmtime(second))
+            # as one, as other threads format, too
+            self._second = (second, text)
+        return text
 
 
 def _levels(words: tuple[str, ...]) -> tuple[str, dict[str, str]]:

@@ -318,10 +318,14 @@ def _quickly(record: Record, ordered: Sequence[Event], own: Collection[str], lim
     names: set[str] = set()
     largest = 0
     for event in ordered:
-        update, mark = event.update, [event.time, event.id]
-        names |= update.keys()
-        if not (taken.isdisjoint(update) and all(map(_plain, (*mark, *update.values())))):
+        update, mark = dict(event.update), [event.time, event.id]
+        if not (
+            all(type(name) is str and name.isascii() and 0 < len(name) <= LONGEST_NAME for name in update)
+            and taken.isdisjoint(update)
+            and all(map(_plain, (*mark, *update.values())))
+        ):
             return None
+        names |= update.keys()
         largest = max(largest, len(orjson.dumps([update, mark])))
         newer = [name for name in update if name not in marks or list(marks[name]) < mark]
         allowed = not event.only_if or _holds(event.only_if, {**record, **values})
@@ -329,8 +333,6 @@ def _quickly(record: Record, ordered: Sequence[Event], own: Collection[str], lim
             marks[name] = mark
             if allowed or name not in event.only_if:
                 values[name] = update[name]
-    if not all(_plain(name) and 0 < len(name) <= LONGEST_NAME for name in names):
-        return None
     size = len(orjson.dumps({name: value for name, value in record.items() if name not in own}))
     # whichever event set a field last, it takes no more than this, and its mark and both names with it
     if size + len(names) * (largest + 2 * LONGEST_NAME) + LONGEST_NAME > limit:

@@ -7,6 +7,7 @@ import random
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -412,11 +413,11 @@ def test_conditional_updates_are_those_of_the_order_of_time_and_a_replay_changes
 
 odd = st.lists(
     st.builds(
-        lambda time_s, name, update, values: event("A", time_s, update, name, {"status": values}),
+        lambda time_s, name, update, values, kind: event("A", time_s, kind(update), name, {"status": values}),
         few([1.0, 2.0, 3.0]),
         few(["a", "b", "ü"]),
         st.dictionaries(
-            few(["status", "note", "areas", "latitude", "", "n" * 65, "ü"]),
+            few(["status", "note", "areas", "latitude", "", "n" * 65, "ü", 7]),
             few(
                 [
                     None,
@@ -438,6 +439,7 @@ odd = st.lists(
             max_size=3,
         ),
         st.lists(few([None, "x"]), max_size=1),
+        few([dict, MappingProxyType]),
     ),
     max_size=8,
     unique_by=lambda one: (one.time, one.id),
