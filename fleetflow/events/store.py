@@ -35,8 +35,8 @@ create index past_by_row on past (row);
 create table notifiers (name text primary key, row integer not null, updated_at real not null) strict
 """
 ROWS = 90
-"""So many events are stored by one statement: fewer ones wait less often for the interpreter. Any SQLite takes
-their 990 values."""
+"""So many events are stored by one statement: fewer ones wait less often for the interpreter. Any SQLite
+takes their 990 values."""
 KNOWN = "select id from {table} where id in ({ids})"
 INSERT = (
     # unlike a plain insert this needs no journal of its own; the ids are known to be new
