@@ -112,7 +112,9 @@ def make(shape: Shape, work: Path) -> Input:
     directory = folder / "alpha"
     directory.mkdir(parents=True)
     result = Input(shape, directory, 0, 0)
-    bad_lines = _by_vehicle(result) if shape.order == "vehicle" else _by_time(result)
+    bad_lines = 0
+    if shape.pings:
+        bad_lines = _by_vehicle(result) if shape.order == "vehicle" else _by_time(result)
     size = sum(file.stat().st_size for file in directory.iterdir())
     # written last: an input that was not finished is made again
     note.write_text(json.dumps({"shape": wanted, "bad_lines": bad_lines, "bytes": size}), "utf-8")
