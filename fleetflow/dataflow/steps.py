@@ -42,7 +42,7 @@ class DetectLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
             return values, False
         judged = [self._judge(batch) for batch in values]
         if self._shards:
-            # a detector takes many pings at once at half the price
+            # 100,000 pings at once cost the detectors two thirds of what they cost in batches of 30,000
             judged = [joined(judged)]
         return [self._detect(batch) for batch in judged], False
 
