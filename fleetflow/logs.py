@@ -95,6 +95,7 @@ class _Stderr(logging.StreamHandler[Any]):
         try:
             self.stream.write(text)
             self.flush()
+        # as in `emit`
         except Exception:
             if record is not None:
                 self.handleError(record)

@@ -154,6 +154,7 @@ class _Delivery(threading.Thread):
         try:
             self._notifier.notify([stored.event for stored in found])
         except Exception:
+            # what was delivered before is not to be told again, however long the pause is
             self._note()
             raise
         self._row = found[-1].row

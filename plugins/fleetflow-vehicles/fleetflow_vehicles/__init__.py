@@ -3,6 +3,7 @@
 - `plugin`: the hooks
 - `settings`: the table [vehicles]
 - `records`: what a record is, which of two pings is newer, what may be set on a vehicle
+- `updates`: what events set on it
 - `disk`: a diskcache `Disk` that refuses pickles
 - `layout`: the tables, and how a store is made and checked
 - `store`: writing

@@ -30,9 +30,9 @@ from fleetflow_vehicles.records import (
     parse,
     text_of,
     tie,
-    with_events,
     with_fields,
 )
+from fleetflow_vehicles.updates import with_events
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,10 @@ from typing import Any
 import orjson
 import polars as pl
 import pytest
-from fleetflow_vehicles.records import FEW, check_fields, prepare, text_of, with_events, with_fields
+from fleetflow_vehicles.records import FEW, check_fields, prepare, text_of, with_fields
 from fleetflow_vehicles.sink import VehiclesSink
 from fleetflow_vehicles.store import Store
+from fleetflow_vehicles.updates import with_events
 from fleetflow_vehicles.vehicles import Vehicles
 from hypothesis import given, settings
 from hypothesis import strategies as st
