@@ -1,14 +1,13 @@
 """Turning pings into events."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
 import polars as pl
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """Something that happened to one vehicle, derived from its pings.
 
     `id` is derived from the input alone (never from the clock or a random number), so that a replay
@@ -28,10 +27,10 @@ class Event:
     kind: str
     severity: str
     message: str
-    data: Mapping[str, Any] = field(default_factory=dict)
-    ping: Mapping[str, Any] = field(default_factory=dict)
-    update: Mapping[str, Any] = field(default_factory=dict)
-    only_if: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    data: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    ping: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    update: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    only_if: Mapping[str, Sequence[Any]] = msgspec.field(default_factory=dict)
 
 
 class DetectorShard(Protocol):
