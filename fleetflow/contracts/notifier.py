@@ -11,7 +11,8 @@ class Notifier(Protocol):
 
     Each event is handed over at least once, in the order in which the event store took them in; a replay of
     the input hands over nothing again. A notifier that is slow or fails delays its own events only, never
-    the flow nor another notifier.
+    the flow nor another notifier. `data`, `ping` and `update` are as the detector made them, or as they came
+    back from JSON.
     """
 
     name: str

@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from fleetflow.contracts.detector import Event
 from fleetflow.contracts.notifier import Notifier
 from fleetflow.errors import PluginError
 from fleetflow.events.reader import Events
+from fleetflow.events.recent import Recent
 from fleetflow.events.store import EventsStore
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,10 @@ class Outbox:
                     "rename the notifier in its plugin",
                 )
         store.begin([notifier.name for notifier in notifiers])
-        self._deliveries = [_Delivery(folder, store, notifier) for notifier in notifiers]
+        recent = Recent()
+        if notifiers:
+            store.tell(recent.put)
+        self._deliveries = [_Delivery(folder, store, recent, notifier) for notifier in notifiers]
         for delivery in self._deliveries:
             delivery.start()
 
@@ -75,9 +80,10 @@ class Outbox:
 
 
 class _Delivery(threading.Thread):
-    def __init__(self, folder: Path, store: EventsStore, notifier: Notifier) -> None:
+    def __init__(self, folder: Path, store: EventsStore, recent: Recent, notifier: Notifier) -> None:
         super().__init__(name=f"notify-{notifier.name}", daemon=True)
         self._store = store
+        self._recent = recent
         self._notifier = notifier
         self._events = Events(folder)
         self._lock_path = folder / f"notify-{notifier.name}.lock"
@@ -140,30 +146,38 @@ class _Delivery(threading.Thread):
         return True
 
     def _deliver(self, note_at_once: bool) -> bool:
-        found = self._events.since(self._row, AT_ONCE)
-        if not found:
+        last, events = self._next()
+        if not events:
             self._note()
             return False
-        if found[0].row > self._row + 1:
-            log.warning(
-                "notifier %s: %d events were deleted before they could be delivered; [events] keep is how "
-                "many stay",
-                self._notifier.name,
-                found[0].row - self._row - 1,
-            )
         try:
-            self._notifier.notify([stored.event for stored in found])
+            self._notifier.notify(events)
         except Exception:
             # what was delivered before is not to be told again, however long the pause is
             self._note()
             raise
-        self._row = found[-1].row
+        self._row = last
         if note_at_once or time.monotonic() > self._noted_at + NOTED_S:
             self._note()
         if self._failures:
             log.info("notifier %s: delivers again", self._notifier.name)
             self._failures = 0
         return True
+
+    def _next(self) -> tuple[int, Sequence[Event]]:
+        """Return the events that are next, and the row of the last of them."""
+        recent = self._recent.after(self._row, AT_ONCE)
+        if recent:
+            return self._row + len(recent), recent
+        found = self._events.since(self._row, AT_ONCE)
+        if found and found[0].row > self._row + 1:
+            log.warning(
+                "notifier %s: %d events were deleted before they could be delivered; [events] keep is how "
+                "many stay",
+                self._notifier.name,
+                found[0].row - self._row - 1,
+            )
+        return found[-1].row if found else self._row, [stored.event for stored in found]
 
     def _note(self) -> None:
         if self._row != self._noted:

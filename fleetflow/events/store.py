@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,14 @@ class EventsStore:
                 self._connection.execute(ADD_CONDITIONS)
         self._lock = threading.Lock()
         self._unsynced = False
+        self._told: list[Callable[[int, Sequence[Event]], None]] = []
+
+    def tell(self, listener: Callable[[int, Sequence[Event]], None]) -> None:
+        """Let `listener` know of what is added from now on: the first row, and the events that were new.
+
+        Called when they are visible to everybody, by the thread that added them.
+        """
+        self._told.append(listener)
 
     def add(self, events: Sequence[Event]) -> int:
         """Keep the events whose ids are new, in one transaction; returns how many they were."""
@@ -82,7 +90,8 @@ class EventsStore:
         for event in events:
             first.setdefault(event.id, event)
         every = list(first.values())
-        added, now = 0, time.time()
+        added: list[Event] = []
+        last, now = 0, time.time()
         with self._lock, sqlite.transaction(self._connection):
             tables = ["events"]
             if self._connection.execute("select exists (select 1 from past)").fetchone()[0]:
@@ -93,12 +102,16 @@ class EventsStore:
                 new = [event for event in some if event.id not in known] if known else some
                 if new:
                     query = INSERT.format(rows=", ".join([ROW] * len(new)))
-                    self._connection.execute(query, [value for event in new for value in _row(event, now)])
-                    added += len(new)
+                    values = [value for event in new for value in _row(event, now)]
+                    last = self._connection.execute(query, values).lastrowid or 0
+                    added += new
             if added:
                 self._forget()
                 self._unsynced = True
-        return added
+        if added:
+            for listener in self._told:
+                listener(last + 1 - len(added), added)
+        return len(added)
 
     def _known(self, tables: Sequence[str], ids: Sequence[str]) -> set[str]:
         marks = ", ".join("?" * len(ids))
