@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
-import threading
 import time
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,55 +45,63 @@ def configure(configuration: Configuration) -> None:
     )
 
 
-class _Held(threading.local):
-    """Lines that a thread holds back, by handler, each with the record of the last one."""
+def log_all(logger: logging.Logger, lines: Sequence[tuple[int, str]]) -> None:
+    """Log many (level, message) of one moment, in their order, as `logger.log` does one by one.
 
-    def __init__(self) -> None:
-        self.lines: dict[_Stderr, list[str]] | None = None
-        self.last: logging.LogRecord | None = None
-
-
-_held = _Held()
-
-
-@contextmanager
-def together() -> Iterator[None]:
-    """Write what this thread logs meanwhile to standard error at once, in the end.
-
-    For many lines: one call of the system instead of one per line, each of which may wait for other threads
-    to let go of the interpreter. Handlers from a file of the user's are not touched. May be nested.
+    For a flood of them: what is written to standard error is one piece of text, of which the moment and the
+    names are formatted once per level. Other handlers, filters among them, are given one record per message.
     """
-    if _held.lines is not None:
-        yield
+    lines = [line for line in lines if logger.isEnabledFor(line[0])]
+    records = {
+        level: logger.makeRecord(logger.name, level, __file__, 0, "%s", ("",), None)
+        for level in dict.fromkeys(level for level, _ in lines)
+    }
+    handlers = list(_handlers(logger))
+    if logger.filters or not handlers:
+        for level, message in lines:
+            logger.handle(_with_message(records[level], message))
         return
-    _held.lines = {}
-    try:
-        yield
-    finally:
-        held, _held.lines = _held.lines, None
-        for handler, lines in held.items():
-            handler.put("".join(lines), _held.last)
-        _held.last = None
+    for handler in handlers:
+        due = [line for line in lines if line[0] >= handler.level]
+        if isinstance(handler, _Stderr) and not handler.filters:
+            handler.put_all(records, due)
+        else:
+            for level, message in due:
+                handler.handle(_with_message(records[level], message))
+
+
+def _handlers(logger: logging.Logger) -> Iterator[logging.Handler]:
+    """Yield the handlers that a record of `logger` comes to, as `Logger.callHandlers` finds them."""
+    level: logging.Logger | None = logger
+    while level is not None:
+        yield from level.handlers
+        level = level.parent if level.propagate else None
+
+
+def _with_message(template: logging.LogRecord, message: str) -> logging.LogRecord:
+    # a copy: to find out who logs in which thread and process takes longer than to write the line
+    record: logging.LogRecord = object.__new__(type(template))
+    record.__dict__.update(template.__dict__, args=(message,))
+    return record
 
 
 class _Stderr(logging.StreamHandler[Any]):
-    def emit(self, record: logging.LogRecord) -> None:
-        if _held.lines is None:
-            super().emit(record)
-            return
-        try:
-            _held.lines.setdefault(self, []).append(self.format(record) + self.terminator)
-            _held.last = record
-        # as every handler does: what cannot be logged must not end what was to be told of
-        except Exception:
-            self.handleError(record)
-
-    def put(self, text: str, record: logging.LogRecord | None) -> None:
+    def put_all(self, records: Mapping[int, logging.LogRecord], lines: Sequence[tuple[int, str]]) -> None:
+        """Write lines at once; `records` has one without a message per level."""
+        record = None
         self.acquire()
         try:
-            self.stream.write(text)
-            self.flush()
-        # as in `emit`
+            if isinstance(self.formatter, _UtcFormatter):
+                # the message comes last
+                heads = {level: self.format(record) for level, record in records.items()}
+                text = [heads[level] + message for level, message in lines]
+            else:
+                text = [self.format(_with_message(records[level], message)) for level, message in lines]
+            if text:
+                record = records[lines[0][0]]
+                self.stream.write(self.terminator.join([*text, ""]))
+                self.flush()
+        # as every handler does: what cannot be logged must not end what was to be told of
         except Exception:
             if record is not None:
                 self.handleError(record)

@@ -1,8 +1,9 @@
 """Logging as configured: levels, JSON lines, a dictConfig of one's own."""
 
+import io
 import json
 import logging
-import threading
+import re
 
 import pytest
 
@@ -77,29 +78,82 @@ def test_a_configuration_that_cannot_be_used_is_named(tmp_path):
         configure(tmp_path, config="nowhere.toml")
 
 
-def test_what_is_logged_together_is_written_in_the_end_in_order_and_by_its_thread_alone(tmp_path, capsys):
+LINES = [
+    (logging.INFO, "first"),
+    (logging.WARNING, "second"),
+    (logging.DEBUG, "no"),
+    (logging.INFO, "100 %s"),
+]
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_many_lines_at_once_are_those_that_come_one_by_one(tmp_path, capsys, format):
+    configure(tmp_path, format=format)
+    log = logging.getLogger("x")
+    for level, message in LINES:
+        log.log(level, "%s", message)
+    moment = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]\d+(\+00:00|Z)?"
+    expected = re.sub(moment, "T", capsys.readouterr().err)
+    logs.log_all(log, LINES)
+    assert re.sub(moment, "T", capsys.readouterr().err) == expected
+    assert expected.count("\n") == 3
+    logs.log_all(log, [])
+    assert capsys.readouterr().err == ""
+
+
+def test_many_lines_at_once_come_to_every_handler_as_records_of_their_own(tmp_path, capsys):
+    configure(tmp_path)
+    records = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record):
+            records.append(record)
+
+    keeping, log = Keeping(logging.WARNING), logging.getLogger("x")
+    keeping.addFilter(lambda record: record.getMessage() != "filtered")
+    log.addHandler(keeping)
+    try:
+        logs.log_all(log, [*LINES, (logging.ERROR, "filtered"), (logging.ERROR, "last")])
+        assert [(record.levelno, record.getMessage()) for record in records] == [
+            (logging.WARNING, "second"),
+            (logging.ERROR, "last"),
+        ]
+        assert capsys.readouterr().err.count("\n") == 5
+        log.propagate = False
+        logs.log_all(log, LINES)
+        assert capsys.readouterr().err == ""
+    finally:
+        log.propagate = True
+        log.removeHandler(keeping)
+
+
+def test_a_filter_sees_each_of_many_lines(tmp_path, capsys):
     configure(tmp_path)
     log = logging.getLogger("x")
-    with logs.together():
-        log.info("first")
-        with logs.together():
-            log.warning("second")
-        other = threading.Thread(target=log.info, args=("of another thread",))
-        other.start()
-        other.join()
-        assert capsys.readouterr().err.count("\n") == 1
-    lines = capsys.readouterr().err.splitlines()
-    assert [line.partition("x: ")[2] for line in lines] == ["first", "second"]
-    log.info("at once")
-    assert "at once" in capsys.readouterr().err
+
+    def no_second(record):
+        return record.getMessage() != "second"
+
+    for place in (log, logging.getLogger().handlers[0]):
+        place.addFilter(no_second)
+        try:
+            logs.log_all(log, LINES)
+        finally:
+            place.removeFilter(no_second)
+        assert [line.partition("x: ")[2] for line in capsys.readouterr().err.splitlines()] == [
+            "first",
+            "100 %s",
+        ]
 
 
-def test_what_was_logged_together_is_written_when_an_error_ends_it(tmp_path, capsys):
+def test_lines_that_cannot_be_written_end_nothing(tmp_path, capsys):
     configure(tmp_path)
-    with pytest.raises(KeyError), logs.together():
-        logging.getLogger("x").info("before")
-        raise KeyError("x")
-    assert "x: before" in capsys.readouterr().err
+    handler = logging.getLogger().handlers[0]
+    closed = io.StringIO()
+    closed.close()
+    handler.setStream(closed)
+    logs.log_all(logging.getLogger("x"), LINES)
+    assert "--- Logging error ---" in capsys.readouterr().err
 
 
 def test_times_in_the_log_are_utc_in_milliseconds(tmp_path, capsys):

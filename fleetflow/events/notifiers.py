@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fleetflow.contracts.detector import Event
 from fleetflow.events.form import as_dict, printable, to_json
-from fleetflow.logs import together
+from fleetflow.logs import log_all
 
 log = logging.getLogger("fleetflow.events")
 
@@ -23,19 +23,13 @@ class LogNotifier:
 
     def notify(self, events: Sequence[Event]) -> None:
         """Write one line per event."""
-        templates: dict[int, logging.LogRecord] = {}
-        with together():
-            for event in events:
-                level = logging.WARNING if event.severity in URGENT else logging.INFO
-                if not log.isEnabledFor(level):
-                    continue
-                template = templates.get(level)
-                if template is None:
-                    template = templates[level] = log.makeRecord(log.name, level, __file__, 0, "%s", (), None)
-                # a copy: to find out who logs in which thread and process takes longer than to write the line
-                record = object.__new__(type(template))
-                record.__dict__.update(template.__dict__, args=(printable(event.message),))
-                log.handle(record)
+        log_all(
+            log,
+            [
+                (logging.WARNING if event.severity in URGENT else logging.INFO, printable(event.message))
+                for event in events
+            ],
+        )
 
     def close(self) -> None:
         """Nothing to let go of."""
