@@ -26,8 +26,15 @@ from fleetflow_vehicles.records import (
 log = logging.getLogger(__name__)
 
 
-def _holds(only_if: Mapping[str, Sequence[Any]], record: Mapping[str, Any]) -> bool:
-    return all(not values or record.get(name) in values for name, values in only_if.items())
+def _holds(
+    only_if: Mapping[str, Sequence[Any]], record: Mapping[str, Any], changed: Mapping[str, Any] | None = None
+) -> bool:
+    """Return whether the record, of which `changed` is to be set, has what is asked for."""
+    for name, wanted in only_if.items():
+        found = changed[name] if changed and name in changed else record.get(name)
+        if wanted and found not in wanted:
+            return False
+    return True
 
 
 def with_events(record: Record, events: Iterable[Event], own: Collection[str], limit: int) -> Record:
@@ -60,18 +67,17 @@ def _quickly(record: Record, ordered: Sequence[Event], own: Collection[str], lim
     values: dict[str, Any] = {}
     names: set[str] = set()
     largest = 0
-    for event in ordered:
+    for event in _decisive(ordered):
         update, mark = dict(event.update), [event.time, event.id]
         if not (
-            all(type(name) is str and name.isascii() and 0 < len(name) <= LONGEST_NAME for name in update)
-            and taken.isdisjoint(update)
+            (names.issuperset(update) or (taken.isdisjoint(update) and all(map(_plain_name, update))))
             and all(map(_plain, (*mark, *update.values())))
         ):
             return None
         names |= update.keys()
         largest = max(largest, len(orjson.dumps([update, mark])))
         newer = [name for name in update if name not in marks or list(marks[name]) < mark]
-        allowed = not event.only_if or _holds(event.only_if, {**record, **values})
+        allowed = not event.only_if or _holds(event.only_if, record, values)
         for name in newer:
             marks[name] = mark
             if allowed or name not in event.only_if:
@@ -81,6 +87,22 @@ def _quickly(record: Record, ordered: Sequence[Event], own: Collection[str], lim
     if size + len(names) * (largest + 2 * LONGEST_NAME) + LONGEST_NAME > limit:
         return None
     return record if marks == (stored or {}) else with_fields(record, {**values, MARKS: marks}, own)
+
+
+def _decisive(ordered: Sequence[Event]) -> list[Event]:
+    """Return the events without those that leave no trace: the same fields are set again, and nobody asks."""
+    asked = {name for event in ordered for name in event.only_if}
+    last = {tuple(event.update): event for event in ordered if not event.only_if}
+    return [
+        event
+        for event in ordered
+        if event.only_if or last[tuple(event.update)] is event or not asked.isdisjoint(event.update)
+    ]
+
+
+def _plain_name(name: object) -> bool:
+    """Return whether a field may have this name, of which that is told at a glance."""
+    return type(name) is str and name.isascii() and 0 < len(name) <= LONGEST_NAME
 
 
 def _plain(value: object) -> bool:
