@@ -28,6 +28,11 @@ class Days:
         at = date.fromordinal(day)
         return datetime(at.year, at.month, at.day, tzinfo=self._zone).timestamp()
 
+    def starts(self, first: int, last: int) -> Floats:
+        """Return when each day from `first` to `last` begins, in seconds since 1970."""
+        self._cover(first, last)
+        return self._starts[first - self._first : last + 1 - self._first]
+
     def of(self, times: Floats) -> Integers:
         """Return the day of each time (seconds since 1970); at least one is needed."""
         low, high = float(times.min()), float(times.max())

@@ -94,12 +94,18 @@ class MileageShard:
         fleet.day[vehicle], fleet.mm[vehicle] = day, total
         self._keep(vehicle, day, total)
         limit = self._limit_column()[vehicle]
-        lasts = ends(firsts, len(mm))
-        for i in np.flatnonzero((already < limit) & (total >= limit)).tolist():
-            reached = already[i] + np.cumsum(mm[firsts[i] : lasts[i] + 1])
-            at = int(np.searchsorted(reached, limit[i]))
-            ping = pings.row(int(fixes.row[end[firsts[i] + at]]), named=True)
-            yield self._event(ping, int(day[i]), int(reached[at]), int(limit[i]))
+        reaches = (already < limit) & (total >= limit)
+        if not reaches.any():
+            return
+        running = np.cumsum(mm)
+        # how far all had come when the day began, less what was in it already
+        before = (running[firsts] - mm[firsts] - already)[reaches]
+        limit = limit[reaches]
+        at = np.searchsorted(running, before + limit)
+        columns = (day[reaches], running[at] - before, limit)
+        rows = pings[fixes.row[end[at]].tolist()].iter_rows(named=True)
+        for ping, *numbers in zip(rows, *(column.tolist() for column in columns), strict=True):
+            yield self._event(ping, *numbers)
 
     def _stretches(self, fixes: Fixes, end: Integers) -> tuple[Integers, Integers]:
         """Return where in `end`, some rows of fixes, another vehicle or day begins, and the day of each."""
@@ -110,14 +116,18 @@ class MileageShard:
         day, last_day = days[: len(starts)], days[len(starts) :]
         if (day == last_day).all():
             return starts, day
-        # only where midnight is in between each leg's day is asked for
+        # where midnight is in between it is looked for, rather than each leg's day
         stop = np.append(starts[1:], len(end))
         begins, begin_day = [starts], [day]
         for i in np.flatnonzero(day != last_day).tolist():
-            legs = self._days.of(fixes.time[end[starts[i] : stop[i]]] / 1000)
-            changes = np.flatnonzero(legs[1:] != legs[:-1]) + 1
-            begins.append(starts[i] + changes)
-            begin_day.append(legs[changes])
+            legs = end[starts[i] : stop[i]]
+            midnights = self._days.starts(int(day[i]) + 1, int(last_day[i])) * 1000
+            rows = legs[0] + np.searchsorted(fixes.time[legs[0] : legs[-1] + 1], midnights)
+            at = np.searchsorted(legs, rows)
+            # of days without a leg only the last one's midnight begins something
+            begin = np.append(at[1:] != at[:-1], True)
+            begins.append(starts[i] + at[begin])
+            begin_day.append(np.arange(day[i] + 1, last_day[i] + 1)[begin])
         found, of = np.concatenate(begins), np.concatenate(begin_day)
         order = np.argsort(found)
         return found[order], of[order]

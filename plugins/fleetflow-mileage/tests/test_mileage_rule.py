@@ -133,6 +133,17 @@ def test_distance_starts_again_at_midnight_also_when_clocks_change(zone, start):
     assert len(events) >= 2
 
 
+def test_days_on_which_nothing_was_driven_have_no_distance():
+    days = [0, 0, 1, 1, 4, 4, 5, 9]
+    rows = [north(100 * i, 86_400 * day + 40_000 + 100 * i) for i, day in enumerate(days)]
+    expected = {("A", iso(719_163 + day)): pytest.approx(100.0 * legs) for day, legs in [(0, 1), (9, 1)]}
+    expected |= {
+        ("A", iso(719_163 + day)): pytest.approx(100.0 * legs) for day, legs in [(1, 2), (4, 2), (5, 1)]
+    }
+    for sizes in ((1000,), (1,), (3,)):
+        assert run(rows, sizes)[0] == expected, sizes
+
+
 def test_event_tells_what_was_reached():
     limits = Limits(0, {"Ford": 0.25}, {"A": "ford "})
     rows = [north(100 * i, 10 * i) for i in range(10)] + [("B", i / 10, 0.0, 1000.0 * i) for i in range(5)]
@@ -149,7 +160,9 @@ fix = st.tuples(
     st.sampled_from("ABC"),
     st.integers(0, 40).map(lambda step: step * 4.7e-5),
     st.sampled_from([0.0, 0.0, 0.0, 0.0011, 0.5]),
-    st.integers(0, 400).map(lambda step: 86_000.0 + step * 7),
+    st.tuples(st.integers(0, 400), st.sampled_from([0, 0, 1, 4])).map(
+        lambda step: 86_000.0 + step[0] * 7 + step[1] * 86_400
+    ),
 )
 
 
