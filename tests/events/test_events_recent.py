@@ -1,28 +1,11 @@
 """Events that were just stored are told without reading them back; what is not at hand is read."""
 
 import pytest
+from events_kit import Recorder, event
 
-from fleetflow.contracts.detector import Event
 from fleetflow.events.outbox import Outbox
 from fleetflow.events.recent import Recent
 from fleetflow.events.store import EventsStore
-
-
-def event(number):
-    return Event(f"e{number}", "A", float(number), "crash", "critical", f"event {number}")
-
-
-class Recorder:
-    name = "recorder"
-
-    def __init__(self):
-        self.told = []
-
-    def notify(self, events):
-        self.told += [each.id for each in events]
-
-    def close(self):
-        pass
 
 
 def test_what_follows_a_row_is_returned_up_to_a_gap():
