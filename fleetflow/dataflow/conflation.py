@@ -76,6 +76,13 @@ def merge(batches: Sequence[ShardBatch]) -> ShardBatch:
     return replace(every, pings=pings, counts=counts, backlog=False)
 
 
+def conflated(batch: ShardBatch) -> ShardBatch:
+    """Return a batch without the pings that are not the newest, unless there are too few to matter."""
+    if batch.pings.height <= FEW:
+        return batch
+    return replace(merge([batch]), backlog=batch.backlog)
+
+
 def _dropped(before: pl.DataFrame, after: pl.DataFrame, sources: Sequence[str]) -> list[tuple[str, int]]:
     """Return how many pings of each source are not in `after`; `sources` are those of the account."""
     if len(sources) == 1:

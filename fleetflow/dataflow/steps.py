@@ -15,7 +15,7 @@ from fleetflow.contracts.detector import Detector
 from fleetflow.contracts.judge import Judge
 from fleetflow.contracts.payload import Reject
 from fleetflow.contracts.sink import ShardBatch
-from fleetflow.dataflow.conflation import Conflator, joined
+from fleetflow.dataflow.conflation import Conflator, conflated, joined
 from fleetflow.dataflow.plain import from_plain, to_plain
 from fleetflow.dataflow.shaping import ROW
 
@@ -25,12 +25,18 @@ STATE_VERSION = 1
 class DetectLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
     """Shows every batch of a shard to all judges, and what they let through to all detectors.
 
-    The batch goes on with the rejects of the ones and the events of the others.
+    The batch goes on with the rejects of the ones and the events of the others; with `conflate`, which is
+    right when nobody downstream wants every ping, without most pings that are not the newest.
     """
 
     def __init__(
-        self, judges: Sequence[Judge], detectors: Sequence[Detector], state: dict[str, Any] | None
+        self,
+        judges: Sequence[Judge],
+        detectors: Sequence[Detector],
+        state: dict[str, Any] | None,
+        conflate: bool = False,
     ) -> None:
+        self._conflate = conflate
         stored = (state or {}).get("judges", {})
         self._judges = [(judge, judge.open(stored.get(judge.name))) for judge in judges]
         stored = (state or {}).get("detectors", {})
@@ -71,7 +77,9 @@ class DetectLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
         # each detector asks for columns as arrays, of which a frame in pieces would make new ones each time
         pings = batch.pings.rechunk()
         events = [event for _, shard in self._shards for event in shard.on_pings(pings)]
-        return replace(batch, pings=pings, events=(*batch.events, *events))
+        batch = replace(batch, pings=pings, events=(*batch.events, *events))
+        # at once: what lies about until the next step is memory that other shards of the batch could use
+        return conflated(batch) if self._conflate else batch
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state of each judge and each detector under its name."""

@@ -69,7 +69,9 @@ def build(plugins: Plugins, configuration: Configuration, stop: StopFlag) -> Dat
     shaped = op.merge("merge", *decoded)
     valid = op.map("validate", shaped, validate)
     keyed = op.flat_map("split", valid, split)
-    seen = op.stateful_batch("detect", keyed, lambda state: DetectLogic(judges, detectors, state))
+    seen = op.stateful_batch(
+        "detect", keyed, lambda state: DetectLogic(judges, detectors, state, conflate=not recording)
+    )
     op.output("record", seen, Recording(recording, settings.shards))
     latest = op.stateful_batch(
         "conflate",
