@@ -26,7 +26,7 @@ SHAPES = {
 }
 BACKLOG = replace(BASE, pings=20_000_000)
 SLOW = {
-    "files that take 0.2 ms a read": {"BENCHMARK_READ_S": "0.0002"},
+    "files that take 0.2 ms a call": {"BENCHMARK_FILE_S": "0.0002"},
     "a store that takes 20 ms a write": {"BENCHMARK_COMMIT_S": "0.02"},
 }
 GROWN = ("base", "10 times the pings", "100 times the vehicles", "10,000 files")
