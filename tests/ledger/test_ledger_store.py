@@ -87,3 +87,15 @@ def test_what_a_failed_transaction_wrote_is_not_taken_for_written(tmp_path):
     store.close()
     (found,) = rows(tmp_path)[0]
     assert found[4:8] == (0, 10, 10, 0)
+
+
+def test_a_resource_that_was_read_before_this_run_begins_no_second_range(tmp_path):
+    store = LedgerStore(tmp_path)
+    write(store, spans_of([("a", ONWARD, 5), ("b", ONWARD, 5)]))
+    store.close()
+    store = LedgerStore(tmp_path)
+    # "a" is read again from its beginning, among resources that are new
+    write(store, spans_of([("c", ONWARD, 5), ("a", ONWARD, 5), ("d", ONWARD, 5), ("d", ONWARD, 2)]))
+    store.close()
+    found = [(row[3], *row[4:8]) for row in rows(tmp_path)[0]]
+    assert found == [("a", 0, 5, 5, 5), ("b", 0, 5, 5, 0), ("c", 0, 5, 5, 0), ("d", 0, 7, 7, 0)]
