@@ -19,9 +19,9 @@ def to_key(name: str) -> str:
     `\xff`, a backslash becomes `\x5c`, and the tilde in a name that ends like a later generation (`a~2`)
     becomes `\x7e`; every other name stays as it is.
     """
-    raw = os.fsencode(name)
-    if raw.isascii() and b"\\" not in raw and b"~" not in raw:
+    if name.isascii() and "\\" not in name and "~" not in name:
         return name
+    raw = os.fsencode(name)
     raw = _AMBIGUOUS_END.sub(rb"\\x7e", raw.replace(b"\\", rb"\x5c"))
     return raw.decode("utf-8", "backslashreplace")
 

@@ -16,6 +16,7 @@ from fleetflow.contracts.source import Emission
 from fleetflow_alpha import reading
 from fleetflow_alpha.names import resource, to_key
 from fleetflow_alpha.notices import Notices
+from fleetflow_alpha.reading import Fetched
 from fleetflow_alpha.scanner import Scanner
 from fleetflow_alpha.settings import AlphaSettings
 from fleetflow_alpha.state import VERSION, WRITTEN, FileState, Look
@@ -51,6 +52,7 @@ class AlphaPartition:
         self._source, self._partition, self._number = source, partition, number
         self._files, self._scanner, self._settings = states, scanner, settings
         self._stored = {state.key: state.pack() for state in states.values()}
+        self._moved: dict[str, FileState] = {}
         deleted = sorted((state for state in states.values() if state.deleted_at), key=_deleted_at)
         self._deleted = dict.fromkeys(state.name for state in deleted)
         self._remember = -(-settings.remember_deleted // settings.shards)
@@ -72,11 +74,9 @@ class AlphaPartition:
             if state is not None and (state.failures or state.alias):
                 self._pending[state.name] = state
         payloads: list[Emission] = []
-        left = max(1, max_bytes)
-        while self._pending:
-            left -= self._visit(self._pending.popitem(last=False)[1], left, payloads)
-            if left < (SMALL_READ if payloads else 1) or time.monotonic() - self._began > POLL_AT_MOST_S:
-                break
+        if self._pending:
+            with self._scanner.reading:
+                self._visit_pending(max(1, max_bytes), payloads)
         if self._scanner.has_looked(self._number):
             self._notices.progress(self._behind, self._behind_files, self._began)
         # notices first: that a file was replaced is known before its new bytes come
@@ -103,6 +103,9 @@ class AlphaPartition:
 
     def position(self) -> Any:
         """Return `{"v": 1, "files": {key: numbers}}` as `FileState.pack` describes them."""
+        # only what moved since it was last asked for, once per snapshot instead of once per visit
+        self._stored.update((key, state.pack()) for key, state in self._moved.items())
+        self._moved.clear()
         return {"v": VERSION, "files": self._stored.copy()}
 
     def close(self) -> None:
@@ -165,7 +168,7 @@ class AlphaPartition:
             self._forget(state)
             return
         state.deleted_at = int(self._received_at)
-        self._stored[state.key] = state.pack()
+        self._moved[state.key] = state
         self._deleted[state.name] = None
         if len(self._deleted) > self._remember:
             self._forget(self._files[next(iter(self._deleted))])
@@ -174,38 +177,56 @@ class AlphaPartition:
         self._files.pop(state.name, None)
         self._deleted.pop(state.name, None)
         self._stored.pop(state.key, None)
+        self._moved.pop(state.key, None)
+
+    def _visit_pending(self, left: int, payloads: list[Emission]) -> None:
+        while self._pending:
+            left -= self._visit(self._pending.popitem(last=False)[1], left, payloads)
+            if left < (SMALL_READ if payloads else 1) or time.monotonic() - self._began > POLL_AT_MOST_S:
+                return
 
     def _visit(self, state: FileState, left: int, payloads: list[Emission]) -> int:
         """Read one block, or one long line, of one file; returns the bytes that were looked through."""
+        block = self._settings.block_bytes
         try:
-            fd = reading.open_file(os.path.join(self._scanner.directory, state.alias or state.name))  # noqa: PTH118
+            fetched = reading.fetch(self._path(state), state, min(left, block), block)
         except (FileNotFoundError, NotADirectoryError):
             self._vanished(state)
             return 0
         except OSError as error:
             self._failed(state, error)
             return 0
+        return self._take(fetched, state, left, payloads)
+
+    def _path(self, state: FileState) -> str:
+        return f"{self._scanner.directory}/{state.alias or state.name}"
+
+    def _take(self, fetched: Fetched, state: FileState, left: int, payloads: list[Emission]) -> int:
         try:
-            look = reading.look_at(fd)
-            if look is None:
+            if fetched.look is None:
                 self._vanished(state)
                 return 0
-            return self._read(fd, state, look, left, payloads)
+            return self._read(fetched, state, fetched.look, left, payloads)
         except OSError as error:
             self._failed(state, error)
             return 0
         finally:
-            os.close(fd)
+            os.close(fetched.fd)
 
-    def _read(self, fd: int, state: FileState, look: Look, left: int, payloads: list[Emission]) -> int:
-        block = self._settings.block_bytes
+    def _read(
+        self, fetched: Fetched, state: FileState, look: Look, left: int, payloads: list[Emission]
+    ) -> int:
         # what was looked through after the last newline is no data yet: only bytes beyond it can be lost
         lost = state.size - look.size if state.searched < state.size else 0
-        looked = self._go_on(fd, state, look, left)
+        looked = self._go_on(fetched.fd, state, look, left)
         if looked is not None:
             return looked
-        lines = reading.read_lines(fd, state, look.size, min(left, block), block)
-        tail = reading.matching_tail(fd, state)
+        if fetched.lines is not None:
+            lines, tail = fetched.lines, fetched.tail
+        else:
+            block = self._settings.block_bytes
+            lines = reading.read_lines(fetched.fd, state, look.size, min(left, block), block)
+            tail = reading.matching_tail(fetched.fd, state)
         if tail is None:
             if state.alias:
                 self._end_alias(state)
@@ -276,7 +297,7 @@ class AlphaPartition:
 
     def _settle(self, state: FileState) -> None:
         """After reading: store the state, and queue the file again when there is more of it."""
-        self._stored[state.key] = state.pack()
+        self._moved[state.key] = state
         self._count(state, state.size - state.searched)
         rest = state.searched - state.offset
         if rest > self._settings.max_line_bytes and not state.told_long:
@@ -339,7 +360,7 @@ class AlphaPartition:
         state.begin(look)
         after = resource(state.key, state.generation)
         self._notices.other_content(before, after, unread, truncated, to_key(rotated_to))
-        self._stored[state.key] = state.pack()
+        self._moved[state.key] = state
         self._count(state, state.size)
         self._pending[state.name] = state
 

@@ -29,6 +29,33 @@ class Lines(NamedTuple):
     ended: bool = False
 
 
+class Fetched(NamedTuple):
+    """A file that was opened: its descriptor, which is to be closed, and its look, None for no regular file.
+
+    `lines` and `tail` are what `read_lines` and `matching_tail` return, and were asked in this order, where
+    the file is plainly the one that was read before; else `lines` is None, and nothing was read.
+    """
+
+    fd: int
+    look: Look | None
+    lines: Lines | None = None
+    tail: bytes | None = None
+
+
+def fetch(path: str, state: FileState, want: int, block: int) -> Fetched:
+    """Open a file and, unless its look is strange, read what follows; changes nothing of `state`."""
+    fd = open_file(path)
+    try:
+        look = look_at(fd)
+        if look is None or state.alias or look.inode != state.look.inode or look.size < state.searched:
+            return Fetched(fd, look)
+        lines = read_lines(fd, state, look.size, want, block)
+        return Fetched(fd, look, lines, matching_tail(fd, state))
+    except BaseException:
+        os.close(fd)
+        raise
+
+
 def open_file(path: str) -> int:
     """Open a file for reading; returns the descriptor. Does not wait for the other end of a pipe."""
     return os.open(path, _FLAGS)
@@ -107,16 +134,23 @@ def matching_tail(fd: int, state: FileState) -> bytes | None:
 def advance(state: FileState, tail: bytes, lines: Lines) -> None:
     """Move the state behind `lines`; `tail` is what `matching_tail` returned."""
     data = lines.data
-    missing = HEAD_BYTES - state.head_bytes
-    if missing > 0:
-        more = data[:missing]
-        state.head_crc = zlib.crc32(more, state.head_crc)
-        state.head_bytes += len(more)
+    if not state.offset:
+        # the head's CRC-32 is where that of all goes on: nothing is gone through twice
+        head = data[:HEAD_BYTES]
+        state.head_bytes, state.head_crc = len(head), zlib.crc32(head)
+        rest = data[HEAD_BYTES:]
+        state.crc = zlib.crc32(rest, state.head_crc) if rest else state.head_crc
+    else:
+        missing = HEAD_BYTES - state.head_bytes
+        if missing > 0:
+            more = data[:missing]
+            state.head_crc = zlib.crc32(more, state.head_crc)
+            state.head_bytes += len(more)
+        state.crc = zlib.crc32(data, state.crc)
     last = data[-TAIL_BYTES:]
     if len(last) < TAIL_BYTES:
         last = (tail + last)[-TAIL_BYTES:]
     state.tail_bytes, state.tail_crc = len(last), zlib.crc32(last)
-    state.crc = zlib.crc32(data, state.crc)
     state.offset += len(data)
     state.told_long = False
 

@@ -145,6 +145,9 @@ class Scanner:
         self._settings = settings
         self._matches = re.compile(fnmatch.translate(settings.pattern)).match
         self._hidden = settings.pattern.startswith(".")
+        self.reading = threading.Lock()
+        """Held while files are read: one partition at a time. A file takes some system calls, each of which
+        lets go of Python's lock; threads that all do so, again and again, mostly wake each other up."""
         self._lock = threading.Lock()
         self._listing = threading.Lock()
         self._shards: dict[int, Shard] = {}
