@@ -7,7 +7,8 @@ import logging
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,12 @@ from fleetflow_alpha.reading import Fetched
 from fleetflow_alpha.scanner import Scanner
 from fleetflow_alpha.settings import AlphaSettings
 from fleetflow_alpha.state import VERSION, WRITTEN, FileState, Look
+from fleetflow_alpha.visits import SMALL_READ, Budget, Visit
 
 log = logging.getLogger(__name__)
 
 POLL_AT_MOST_S = 0.25
 """After this long `poll` hands on what it has; the rest follows at the next one."""
-
-SMALL_READ = 4096
-"""With less than this left of `max_bytes`, `poll` is content with what it has."""
 
 RETRY_AT_MOST_S = 60.0
 ALIAS_FAILURES = 6
@@ -75,8 +74,9 @@ class AlphaPartition:
                 self._pending[state.name] = state
         payloads: list[Emission] = []
         if self._pending:
-            with self._scanner.reading:
-                self._visit_pending(max(1, max_bytes), payloads)
+            # where files have to be waited for, others may wait meanwhile
+            with nullcontext() if self._scanner.reads.slow else self._scanner.reading:
+                self._visit_pending(Budget(max_bytes, self._settings.block_bytes), payloads)
         if self._scanner.has_looked(self._number):
             self._notices.progress(self._behind, self._behind_files, self._began)
         # notices first: that a file was replaced is known before its new bytes come
@@ -179,39 +179,50 @@ class AlphaPartition:
         self._stored.pop(state.key, None)
         self._moved.pop(state.key, None)
 
-    def _visit_pending(self, left: int, payloads: list[Emission]) -> None:
+    def _visit_pending(self, budget: Budget, payloads: list[Emission]) -> None:
+        for visit in self._scanner.reads.each(self._fetch, self._next(budget, payloads)):
+            budget.done(visit, self._visited(visit, payloads))
+
+    def _next(self, budget: Budget, payloads: list[Emission]) -> Iterator[Visit]:
+        """Yield the files to visit, as long as there is time and something left of the budget."""
         while self._pending:
-            left -= self._visit(self._pending.popitem(last=False)[1], left, payloads)
-            if left < (SMALL_READ if payloads else 1) or time.monotonic() - self._began > POLL_AT_MOST_S:
+            name, state = next(iter(self._pending.items()))
+            visit = budget.plan(state, used=bool(payloads))
+            if visit is None:
+                return
+            del self._pending[name]
+            yield visit
+            if time.monotonic() - self._began > POLL_AT_MOST_S:
                 return
 
-    def _visit(self, state: FileState, left: int, payloads: list[Emission]) -> int:
-        """Read one block, or one long line, of one file; returns the bytes that were looked through."""
-        block = self._settings.block_bytes
+    def _fetch(self, visit: Visit) -> Visit:
+        """Open and read one file; changes nothing of its state, as other threads may do this."""
+        path = f"{self._scanner.directory}/{visit.state.alias or visit.state.name}"
         try:
-            fetched = reading.fetch(self._path(state), state, min(left, block), block)
-        except (FileNotFoundError, NotADirectoryError):
+            visit.found = reading.fetch(path, visit.state, visit.want, self._settings.block_bytes)
+        except OSError as error:
+            visit.found = error
+        return visit
+
+    def _visited(self, visit: Visit, payloads: list[Emission]) -> int:
+        """Judge what was fetched: one block, or one long line; returns the bytes that were looked through."""
+        state, found = visit.state, visit.found
+        if isinstance(found, FileNotFoundError | NotADirectoryError):
             self._vanished(state)
             return 0
-        except OSError as error:
-            self._failed(state, error)
+        if not isinstance(found, Fetched):
+            self._failed(state, found)
             return 0
-        return self._take(fetched, state, left, payloads)
-
-    def _path(self, state: FileState) -> str:
-        return f"{self._scanner.directory}/{state.alias or state.name}"
-
-    def _take(self, fetched: Fetched, state: FileState, left: int, payloads: list[Emission]) -> int:
         try:
-            if fetched.look is None:
+            if found.look is None:
                 self._vanished(state)
                 return 0
-            return self._read(fetched, state, fetched.look, left, payloads)
+            return self._read(found, state, found.look, visit.left, payloads)
         except OSError as error:
             self._failed(state, error)
             return 0
         finally:
-            os.close(fetched.fd)
+            os.close(found.fd)
 
     def _read(
         self, fetched: Fetched, state: FileState, look: Look, left: int, payloads: list[Emission]

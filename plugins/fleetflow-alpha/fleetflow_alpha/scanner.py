@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Mapping
 
+from fleetflow_alpha.crowd import Crowd
 from fleetflow_alpha.names import shard_of
 from fleetflow_alpha.settings import AlphaSettings
 from fleetflow_alpha.state import NEVER, WRITTEN, Look
@@ -53,7 +54,8 @@ Hints = dict[str, Look | None]
 class Shard:
     """What the scanner knows of one partition's files. `lock` is held only to hand things over."""
 
-    def __init__(self, names: list[str]) -> None:
+    def __init__(self, names: list[str], crowd: Crowd) -> None:
+        self._crowd = crowd
         self.lock = threading.Lock()
         self.scanning = threading.Lock()
         self.looks: dict[str, Look] = dict.fromkeys(names, _EXPECTED)
@@ -97,24 +99,28 @@ class Shard:
     def _ask(self, fd: int, looks: Mapping[str, Look]) -> Hints:
         """Ask `stat` of the files in `looks`; returns those that look otherwise."""
         hints = Hints()
-        ask = os.stat
-        for name, old in looks.items():
+
+        def ask(name: str) -> os.stat_result | OSError:
             try:
-                found = ask(name, dir_fd=fd)
-            except (FileNotFoundError, NotADirectoryError):
+                return os.stat(name, dir_fd=fd)
+            except OSError as error:
+                return error
+
+        for (name, old), found in zip(looks.items(), self._crowd.each(ask, looks), strict=True):
+            if isinstance(found, FileNotFoundError | NotADirectoryError):
                 if old is NEVER:
                     # nobody heard of it: a link to nowhere, which must not be news at every look
                     del self.looks[name]
                 else:
                     hints[name] = None
                 continue
-            except OSError as error:
+            if isinstance(found, OSError):
                 # no file looks like this: the partition will meet the same error and report it
-                look = Look(0, 0, 0, -(error.errno or 1))
+                look = Look(0, 0, 0, -(found.errno or 1))
             else:
                 look = Look(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
             if look != old:
-                if look.inode and not stat.S_ISREG(found.st_mode):
+                if not isinstance(found, OSError) and not stat.S_ISREG(found.st_mode):
                     if old is _NOT_A_FILE:
                         continue
                     look = _NOT_A_FILE
@@ -148,6 +154,8 @@ class Scanner:
         self.reading = threading.Lock()
         """Held while files are read: one partition at a time. A file takes some system calls, each of which
         lets go of Python's lock; threads that all do so, again and again, mostly wake each other up."""
+        self.reads = Crowd("read")
+        self._looks = Crowd("look")
         self._lock = threading.Lock()
         self._listing = threading.Lock()
         self._shards: dict[int, Shard] = {}
@@ -167,7 +175,7 @@ class Scanner:
     def open(self, number: int, names: list[str]) -> None:
         """Begin to look for the files of partition `number`; `names` are those it already knows."""
         with self._lock:
-            self._shards[number] = Shard(names)
+            self._shards[number] = Shard(names, self._looks)
             self._opened += 1
             if self._trouble and number == min(self._shards):
                 self._shards[number].news.append(self._trouble)
@@ -194,6 +202,8 @@ class Scanner:
         thread.join(10)
         if not thread.is_alive():
             watcher.close()
+            self._looks.close()
+        self.reads.close()
 
     def take(self, number: int) -> tuple[Hints, list[str]]:
         """Return and forget the hints of a partition, and what happened to the directory ("": it is back)."""
