@@ -6,10 +6,11 @@ does not fit is taken apart: that element is rejected with its own bytes, the ot
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import chain
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -33,6 +34,8 @@ always the same object, while a list per ping would keep the garbage collector b
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that it cannot read; the last for arrays in arrays in arrays."""
 INT64 = range(-(2**63), 2**63)
+FITTING: dict[Any, Any] = {int: Annotated[int, msgspec.Meta(ge=INT64.start, le=INT64.stop - 1)]}
+"""The types whose values may be too large for a column, with the bounds that they must keep."""
 
 
 class JsonDecoder:
@@ -49,28 +52,30 @@ class JsonDecoder:
             else:
                 members.append((field.name, kind | None, field.default))
         record: Any = msgspec.defstruct("Ping", members, gc=False, kw_only=True)
+        # of a page it is enough to know that one does not fit, which msgspec sees while it reads
+        fitting = [(name, FITTING.get(kind, kind), *default) for name, kind, *default in members]
+        page: Any = msgspec.defstruct("FittingPing", fitting, gc=False, kw_only=True)
         self._columns = {field.name: field.dtype for field in fields}
-        self._page = msgspec.json.Decoder(list[record])
+        self._page = msgspec.json.Decoder(list[page])
         self._element = msgspec.json.Decoder(record)
         self._raw = msgspec.json.Decoder(list[msgspec.Raw])
 
     def decode(self, payloads: Sequence[Payload]) -> Decoded:
         """Turn pages into pings and rejects, one record per element."""
         pings: list[Any] = []
-        origins: list[int] = []
+        ends: list[int] = []
         rejects: list[Reject] = []
         records: list[int] = []
-        for index, payload in enumerate(payloads):
+        for payload in payloads:
             try:
                 page = self._page.decode(payload.data)
-                frame_fits(page)
                 count = len(page)
-            except (*UNREADABLE, OverflowError):
+            except UNREADABLE:
                 page, refused, count = self._one_by_one(payload)
                 rejects.extend(refused)
             records.append(count)
             pings.extend(page)
-            origins.extend([index] * len(page))
+            ends.append(len(pings))
         frame = pl.DataFrame(
             [
                 _series(name, dtype, list(map(attrgetter(name), pings)))
@@ -80,7 +85,7 @@ class JsonDecoder:
         sequences = frame["sequence"]
 
         def locate(rows: Sequence[int]) -> Sequence[Place]:
-            return [self._place(payloads[origins[row]], int(sequences[row])) for row in rows]
+            return [self._place(payloads[bisect_right(ends, row)], int(sequences[row])) for row in rows]
 
         return Decoded(frame, rejects, records, locate)
 
@@ -95,7 +100,7 @@ class JsonDecoder:
             raw = bytes(element)
             try:
                 ping = self._element.decode(raw)
-                frame_fits([ping])
+                _must_fit(ping)
                 good.append(ping)
             except (*UNREADABLE, OverflowError) as error:
                 start = _sequence_of(raw)
@@ -160,7 +165,7 @@ def _sequence_of(raw: bytes) -> int | None:
         return None
 
 
-def frame_fits(pings: Sequence[Any]) -> None:
+def _must_fit(ping: Any) -> None:
     """Raise OverflowError when a sequence does not fit into 64 bits."""
-    if pings and not (min(p.sequence for p in pings) in INT64 and max(p.sequence for p in pings) in INT64):
+    if ping.sequence not in INT64:
         raise OverflowError("sequence does not fit into 64 bits")

@@ -50,6 +50,17 @@ def test_an_element_of_wrong_type_is_rejected_and_the_page_goes_on():
     assert len({(r.place.start, r.place.end) for r in decoded.rejects}) == len(decoded.rejects)
 
 
+@given(st.lists(st.integers(-(2**63) - 2, -(2**63) + 1) | st.integers(2**63 - 2, 2**63 + 1), min_size=1))
+def test_sequences_that_do_not_fit_are_rejected_and_the_others_go_on(sequences):
+    decoded = SCHEMA.decode([page([{**PING, "sequence": number} for number in sequences]), page([PING])])
+    fitting = [number for number in sequences if -(2**63) <= number < 2**63]
+    assert decoded.pings["sequence"].to_list() == [*fitting, 4]
+    assert decoded.records == [len(sequences), 1]
+    assert {reject.reason for reject in decoded.rejects} <= {"sequence does not fit into 64 bits"}
+    assert len(decoded.rejects) == len(sequences) - len(fitting)
+    assert decoded.locate([len(fitting)])[0].start == 4
+
+
 def test_a_page_that_is_no_array_is_one_reject():
     for body in (b"<html>", b'{"a": 1}', b"\xff", b"", b"[" * 100_000):
         decoded = SCHEMA.decode([page(body)])
