@@ -186,12 +186,9 @@ class AlphaPartition:
     def _next(self, budget: Budget, payloads: list[Emission]) -> Iterator[Visit]:
         """Yield the files to visit, as long as there is time and something left of the budget."""
         while self._pending:
-            name, state = next(iter(self._pending.items()))
-            visit = budget.plan(state, used=bool(payloads))
-            if visit is None:
+            if not budget.suffices(bool(payloads)):
                 return
-            del self._pending[name]
-            yield visit
+            yield budget.plan(self._pending.popitem(last=False)[1])
             if time.monotonic() - self._began > POLL_AT_MOST_S:
                 return
 
@@ -207,11 +204,11 @@ class AlphaPartition:
     def _visited(self, visit: Visit, payloads: list[Emission]) -> int:
         """Judge what was fetched: one block, or one long line; returns the bytes that were looked through."""
         state, found = visit.state, visit.found
-        if isinstance(found, FileNotFoundError | NotADirectoryError):
-            self._vanished(state)
-            return 0
         if not isinstance(found, Fetched):
-            self._failed(state, found)
+            if isinstance(found, FileNotFoundError | NotADirectoryError):
+                self._vanished(state)
+            else:
+                self._failed(state, found)
             return 0
         try:
             if found.look is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from fleetflow_alpha.reading import Fetched
 from fleetflow_alpha.state import FileState
 
@@ -11,30 +9,34 @@ SMALL_READ = 4096
 """With less than this left of a budget that was used, nothing more is begun."""
 
 
-@dataclass(slots=True, eq=False)
 class Visit:
     """One file on its way to be read: up to `left` bytes of it, `want` at once, `expected` most likely."""
 
-    state: FileState
-    left: int
-    want: int
-    expected: int
-    found: Fetched | OSError = field(init=False)
+    __slots__ = ("expected", "found", "left", "state", "want")
+
+    found: Fetched | OSError
+
+    def __init__(self, state: FileState, left: int, want: int, expected: int) -> None:
+        self.state, self.left, self.want, self.expected = state, left, want, expected
 
 
 class Budget:
     """How many bytes may still be read, some of them by visits that are under way."""
+
+    __slots__ = ("_block", "_in_hand", "_left")
 
     def __init__(self, max_bytes: int, block_bytes: int) -> None:
         self._left = max(1, max_bytes)
         self._block = block_bytes
         self._in_hand = 0
 
-    def plan(self, state: FileState, used: bool) -> Visit | None:
-        """Return a visit of a file; None when too little is left, `used` being whether something was read."""
+    def suffices(self, used: bool) -> bool:
+        """Whether enough is left for another visit, `used` being whether something was read."""
+        return self._left - self._in_hand >= (SMALL_READ if used or self._in_hand else 1)
+
+    def plan(self, state: FileState) -> Visit:
+        """Return a visit of a file, which is under way from now on."""
         left = self._left - self._in_hand
-        if left < (SMALL_READ if used or self._in_hand else 1):
-            return None
         likely = max(0, state.size - state.searched) + SMALL_READ
         if self._in_hand:
             # several at once: of a file that has grown meanwhile the rest comes next time
