@@ -90,15 +90,20 @@ class Server:
 
     def cpu_s(self) -> float:
         """Return the CPU time it has taken so far."""
-        tree = Tree(self.process.pid)
-        tree.sample()
-        return tree.cpu_s
+        return self._sampled().cpu_s
 
     def memory_bytes(self) -> int:
         """Return its resident memory now."""
+        return self._sampled().resident_bytes
+
+    def peak_bytes(self) -> int:
+        """Return the most memory that it has had resident so far."""
+        return self._sampled().peak_bytes
+
+    def _sampled(self) -> Tree:
         tree = Tree(self.process.pid)
         tree.sample()
-        return tree.peak_bytes
+        return tree
 
 
 @dataclass

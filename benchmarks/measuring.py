@@ -45,6 +45,8 @@ class Tree:
 
     root: int
     peak_bytes: int = 0
+    resident_bytes: int = 0
+    """When it was last sampled."""
     _cpu: dict[int, float] = field(default_factory=dict)
 
     def sample(self) -> None:
@@ -59,6 +61,7 @@ class Tree:
             self._cpu[pid] = (int(stat[11]) + int(stat[12])) / TICK
             total += int(stat[21]) * PAGE
             self.peak_bytes = max(self.peak_bytes, _high_water(pid))
+        self.resident_bytes = total
         self.peak_bytes = max(self.peak_bytes, total)
 
     @property

@@ -260,16 +260,20 @@ def _stay(
         return
     context.say("dashboard: an hour")
     found: list[int] = []
+    peaks: list[int] = []
     with fleet.moving(), Viewers(server, VIEWS).watching(SESSIONS):
         # measurements over time: there is no condition to wait for
         time.sleep(WARM_S)
         found.append(server.memory_bytes())
+        peaks.append(server.peak_bytes())
         for _ in range(HOUR_S // STEP_S):
             time.sleep(STEP_S)
             found.append(server.memory_bytes())
-            context.say(f"dashboard: {found[-1] / 2**20:.0f} MiB")
-    curve = ", ".join(f"{each / 2**20:.0f}" for each in found)
-    rows.append((f"memory after {WARM_S // 60} minutes, then every {STEP_S // 60}", f"{curve} MiB"))
+            peaks.append(server.peak_bytes())
+            context.say(f"dashboard: {found[-1] / 2**20:.0f} MiB, at most {peaks[-1] / 2**20:.0f}")
+    for what, some in (("memory", found), ("the most memory until then,", peaks)):
+        curve = ", ".join(f"{each / 2**20:.0f}" for each in some)
+        rows.append((f"{what} after {WARM_S // 60} minutes, then every {STEP_S // 60}", f"{curve} MiB"))
     grown = (found[-1] - found[0]) / found[0]
     aims.append(Aim(aim, f"{grown:+.1%} of {found[0] / 2**20:.0f} MiB", grown < FLAT))
 
