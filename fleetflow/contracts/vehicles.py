@@ -31,8 +31,12 @@ class VehiclesMap(Protocol):
         """Return the number of vehicles."""
         ...
 
-    def changed_since(self, revision: int) -> Changes:
-        """Return what changed after `revision` (0: everything). Costs what changed, not what there is."""
+    def changed_since(self, revision: int, most: int | None = None) -> Changes:
+        """Return what changed after `revision` (0: everything). Costs what changed, not what there is.
+
+        With `most`, that many records or somewhat more at a time, and the revision that they reach to: ask
+        again from there. Fewer than `most` are the last ones.
+        """
         ...
 
     def update(self, vin: str, fields: Mapping[str, Any]) -> Record | None:

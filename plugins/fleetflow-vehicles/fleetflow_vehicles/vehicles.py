@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from fleetflow_vehicles.store import Store
 T = TypeVar("T")
 
 ROW = "SELECT key, raw, mode, filename, value FROM Cache"
+TAGGED = "SELECT key, raw, mode, filename, value, tag FROM Cache"
 CHUNK = 1000
 NEAR = 5000
 UTF8_END = "\U0010ffff"
@@ -106,35 +107,64 @@ class Vehicles:
         """Return the revision of the last write, 0 when there is no store."""
         return self._read(_revision, 0)
 
-    def changed_since(self, revision: int) -> Changes:
+    def changed_since(self, revision: int, most: int | None = None) -> Changes:
         """Return what changed after `revision` (0: everything). Costs what changed, not what there is.
+
+        With `most`, that many records or somewhat more at a time, and the revision that they reach to: ask
+        again from there. Fewer than `most` are the last ones.
 
         Records come in the order in which they were last written. A revision that this store has not
         reached is one of another store, which was here before: everything is returned. Deletions are not
         told. Only writes by fleetflow are: a program that writes by diskcache's own methods gives no
         revision.
         """
-        changes, texts = self.texts_since(revision)
-        return Changes(changes, [self._migrated(parse(vin, text)) for vin, text in texts])
+
+        def read(rows: Iterable[Any]) -> tuple[int | None, list[Record]]:
+            records: list[Record] = []
+            reached = None
+            for *row, tag in rows:
+                # what one transaction wrote has one revision, and comes as a whole
+                if most is not None and len(records) >= most and tag != reached is not None:
+                    return reached, records
+                reached = tag
+                vin, text = _checked(row)
+                records.append(self._migrated(parse(vin, text)))
+            return None, records
+
+        return Changes(*self._since(revision, read, []))
 
     def texts_since(self, revision: int) -> tuple[int, list[tuple[str, str]]]:
         """Return (revision, [(VIN, record as it is stored)]), like `changed_since`."""
 
-        def read(con: sqlite3.Connection) -> tuple[int, list[tuple[str, str]]]:
+        return self._since(revision, lambda rows: (None, [_checked(row) for *row, _ in rows]), [])
+
+    def _since(
+        self, revision: int, take: Callable[[Iterable[Any]], tuple[int | None, T]], nothing: T
+    ) -> tuple[int, T]:
+        """Return the revision reached, and what `take` makes of the rows that changed since, in their order.
+
+        `take` is given each row with its revision at the end, and returns up to which revision it took them,
+        None for all of them.
+        """
+
+        def read(con: sqlite3.Connection) -> tuple[int, T]:
             con.execute("BEGIN")
             try:
                 now = _revision(con)
                 if revision == now:
-                    return now, []
+                    return now, nothing
                 if 0 < revision < now:
-                    sql = f"{ROW} INDEXED BY Cache_tag_rowid WHERE tag > ? ORDER BY tag, rowid"
-                    return now, [_checked(row) for row in con.execute(sql, (revision,))]
-                return now, [_checked(row) for row in con.execute(f"{ROW} ORDER BY tag, rowid")]
+                    sql = f"{TAGGED} INDEXED BY Cache_tag_rowid WHERE tag > ? ORDER BY tag, rowid"
+                    cursor = con.execute(sql, (revision,))
+                else:
+                    cursor = con.execute(f"{TAGGED} ORDER BY tag, rowid")
+                with contextlib.closing(cursor):
+                    reached, taken = take(cursor)
+                return now if reached is None else reached, taken
             finally:
                 con.execute("COMMIT")
 
-        nothing: tuple[int, list[tuple[str, str]]] = (0, [])
-        return self._read(read, nothing)
+        return self._read(read, (0, nothing))
 
     def latest(self, limit: int) -> list[tuple[str, str]]:
         """Return (VIN, record as it is stored) of the vehicles last written, the newest first."""
@@ -237,7 +267,7 @@ class Vehicles:
         return None
 
 
-def _checked(row: tuple[Any, Any, Any, Any, Any]) -> tuple[str, str]:
+def _checked(row: Sequence[Any]) -> tuple[str, str]:
     key, raw, mode, filename, value = row
     if not raw or type(key) is not str:
         raise refused(key, "a key that is not text")

@@ -371,3 +371,25 @@ def test_a_plain_database_without_our_tables_is_an_empty_map(tmp_path: Path) -> 
         con.execute("CREATE TABLE something(x)")
     with Vehicles(tmp_path) as vehicles:
         assert vehicles.count() == 0
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 100])
+def test_changes_come_in_parts_that_split_no_transaction(tmp_path: Path, most: int) -> None:
+    store = Store(tmp_path)
+    with Vehicles(tmp_path) as vehicles:
+        put(store, ping("A"), ping("B"))
+        put(store, ping("C"))
+        put(store, ping("D"), ping("E"), ping("F"))
+        revision, parts = 0, []
+        while not parts or len(parts[-1]) >= most:
+            changes = vehicles.changed_since(revision, most)
+            revision = changes.revision
+            parts.append("".join(sorted(vins(changes.records))))
+        assert revision == vehicles.revision()
+        assert [part for part in parts if part] == {
+            1: ["AB", "C", "DEF"],
+            2: ["AB", "CDEF"],
+            3: ["ABC", "DEF"],
+            100: ["ABCDEF"],
+        }[most]
+    store.close()
