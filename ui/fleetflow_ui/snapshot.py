@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
-from fleetflow.contracts.vehicles import Changes, VehiclesMap
+from fleetflow.contracts.vehicles import VehiclesMap
 from fleetflow.errors import FleetflowError
 from fleetflow_ui.fleet import Fleet
 
@@ -82,22 +82,35 @@ class FleetReader:
 
     def look(self, vehicles: VehiclesMap) -> None:
         """Take over what changed since the last look."""
-        changes = vehicles.changed_since(self._revision)
-        if changes.revision < self._revision:
-            # the store was deleted, or another one is in its place, of which everything has come
-            self.fleet.forget()
-        self._take(changes)
-        if self._differs(vehicles.count(), bool(changes.records)):
+        changed = self._take_all(vehicles)
+        if self._differs(vehicles.count(), changed):
             log.warning("the vehicles map is another one than before: it is read anew")
             self.fleet.forget()
-            self._take(vehicles.changed_since(0))
+            self._revision = 0
+            self._take_all(vehicles)
         self.fleet.say("")
-        self.fleet.finish()
+        if not self._stop.is_set():
+            self.fleet.finish()
 
-    def _take(self, changes: Changes) -> None:
-        self._revision = changes.revision
-        for start in range(0, len(changes.records), AT_ONCE):
-            self.fleet.take(changes.records[start : start + AT_ONCE])
+    def _take_all(self, vehicles: VehiclesMap) -> bool:
+        """Take over what changed, some of it at a time; returns whether anything did.
+
+        However much has changed since the last look, memory is taken for a part of it alone.
+        """
+        changed = False
+        while not self._stop.is_set():
+            changes = vehicles.changed_since(self._revision, AT_ONCE)
+            if changes.revision < self._revision:
+                # the store was deleted, or another one is in its place, of which everything comes
+                self.fleet.forget()
+            self._revision = changes.revision
+            # as many as asked for, and more where many were written at once
+            for start in range(0, len(changes.records), AT_ONCE):
+                self.fleet.take(changes.records[start : start + AT_ONCE])
+            changed = changed or bool(changes.records)
+            if len(changes.records) < AT_ONCE:
+                break
+        return changed
 
     def _differs(self, count: int, changed: bool) -> bool:
         """Whether the map cannot be the one that was followed: deletions and replacements are not told.

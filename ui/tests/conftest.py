@@ -27,14 +27,23 @@ PATIENCE_S = 60
 
 
 class FakeMap:
-    """A vehicles map whose change feed is a list of lists of records; its revision is its length."""
+    """A vehicles map whose change feed is a list of lists of records; its revision is its length.
+
+    `sizes` has how many records each answer held.
+    """
 
     def __init__(self, *changes):
         self.changes = list(changes)
+        self.sizes = []
 
-    def changed_since(self, revision):
-        start = revision if revision <= len(self.changes) else 0
-        return Changes(len(self.changes), [each for records in self.changes[start:] for each in records])
+    def changed_since(self, revision, most=None):
+        reached = revision if revision <= len(self.changes) else 0
+        found = []
+        while reached < len(self.changes) and (most is None or len(found) < most):
+            found += self.changes[reached]
+            reached += 1
+        self.sizes.append(len(found))
+        return Changes(reached, found)
 
     def count(self):
         return len({each["vin"] for records in self.changes for each in records})

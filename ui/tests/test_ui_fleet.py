@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from fleetflow_ui.fleet import Fleet
 from fleetflow_ui.geo import View, around, centred, degrees, mercator
-from fleetflow_ui.snapshot import FleetReader
+from fleetflow_ui.snapshot import AT_ONCE, FleetReader
 from fleetflow_ui.status import CRASHED, NORMAL, OTHER
 from fleetflow_ui.trails import Trails
 from hypothesis import given
@@ -252,6 +252,16 @@ def test_records_are_kept_so_that_collections_need_not_look_at_them():
     kept = fleet.record("A")
     assert json.dumps(kept) == text
     assert not any(isinstance(value, list) for value in kept.values())
+
+
+def test_however_much_has_changed_it_is_taken_over_in_parts(vehicles):
+    reader = FleetReader(lambda: vehicles, 1.0)
+    vehicles.changes += [[record(f"V{i:06}", moment=float(j)) for i in range(1000)] for j in range(10)]
+    reader.look(vehicles)
+    assert max(vehicles.sizes) == AT_ONCE < 10_000
+    assert len(reader.fleet) == 1000
+    assert reader.fleet.time[:1000].tolist() == [9.0] * 1000
+    assert reader.fleet.whole
 
 
 def test_the_reader_tells_of_changes_at_once_and_only_whom_anybody_holds(vehicles):
