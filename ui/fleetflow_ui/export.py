@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
-from fleetflow.contracts.vehicles import Record
 from fleetflow_ui.background import in_words, pool
 from fleetflow_ui.context import Context
-from fleetflow_ui.vehicle_rows import COLUMNS, Choice, all_records, chosen, questions_of, spreadsheet
+from fleetflow_ui.rows import Row, record_of, value
+from fleetflow_ui.vehicle_rows import COLUMNS, Choice, all_rows, chosen, questions_of, spreadsheet
 
 PIECE = 2000
 """Vehicles that are written at once."""
@@ -36,25 +36,25 @@ def address(choice: Choice, kind: str) -> str:
     return f"export/vehicles.{kind}?{urlencode({name: value for name, value in asked.items() if value})}"
 
 
-def as_csv(records: Sequence[Record], columns: Sequence[str]) -> Iterator[str]:
+def as_csv(rows: Sequence[Row], columns: Sequence[str]) -> Iterator[str]:
     """Yield a CSV file (RFC 4180) of `columns`; text that a spreadsheet would run begins with `'`."""
-    for start in range(0, max(len(records), 1), PIECE):
+    for start in range(0, max(len(rows), 1), PIECE):
         text = io.StringIO()
         writer = csv.writer(text)
         if start == 0:
             writer.writerow([spreadsheet(name) for name in columns])
         writer.writerows(
-            [spreadsheet(record.get(name)) for name in columns] for record in records[start : start + PIECE]
+            [spreadsheet(value(row, name)) for name in columns] for row in rows[start : start + PIECE]
         )
         yield text.getvalue()
 
 
-def as_json(records: Sequence[Record]) -> Iterator[str]:
+def as_json(rows: Sequence[Row]) -> Iterator[str]:
     """Yield a JSON array with one whole record per line."""
     yield "["
-    for start in range(0, len(records), PIECE):
+    for start in range(0, len(rows), PIECE):
         lines = ",\n".join(
-            json.dumps(record, ensure_ascii=False) for record in records[start : start + PIECE]
+            json.dumps(record_of(row), ensure_ascii=False) for row in rows[start : start + PIECE]
         )
         yield f"{',' if start else ''}\n{lines}"
     yield "\n]\n"
@@ -87,7 +87,7 @@ class VehiclesExport(RequestHandler):
             return
         try:
             found = await loop.run_in_executor(
-                pool(), chosen, all_records(self._context), choice, questions_of(self._context)
+                pool(), chosen, all_rows(self._context), choice, questions_of(self._context)
             )
         except Exception as error:
             message, hint = in_words(error)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from fleetflow.contracts.vehicles import Record
 from fleetflow_ui.geo import mercator
+from fleetflow_ui.rows import Row, Rows, record_of
 from fleetflow_ui.status import CRASHED, NORMAL, OTHER, SELECTED, sort_of
 from fleetflow_ui.trails import Trails
 
@@ -61,7 +62,7 @@ class Fleet:
     def _empty(self) -> None:
         self.whole = False
         self.vins: list[str] = []
-        self.records: list[Record] = []
+        self.rows: list[Row] = []
         self.sources: list[str] = []
         self.x = np.zeros(FIRST_CAPACITY, np.float32)
         self.y = np.zeros(FIRST_CAPACITY, np.float32)
@@ -75,6 +76,7 @@ class Fleet:
         self._slots: dict[str, int] = {}
         self._source_index: dict[str, int] = {}
         self._trails = Trails(FIRST_CAPACITY)
+        self._rows = Rows()
         self._sorted: list[str] = []
         self._found: dict[Any, Any] = {}
         self._found_version = self.version
@@ -87,9 +89,13 @@ class Fleet:
         return self._slots.get(vin)
 
     def record(self, vin: str) -> Record | None:
-        """Return a vehicle's record as the map holds it, but for `lasting`; not to be changed."""
+        """Return a vehicle's record as the map holds it, but with tuples for lists."""
         slot = self._slots.get(vin)
-        return None if slot is None else self.records[slot]
+        return None if slot is None else self.record_at(slot)
+
+    def record_at(self, slot: int) -> Record:
+        """Return the record of a row."""
+        return record_of(self.rows[slot])
 
     def codes(self, slot: int) -> tuple[str, ...]:
         """Return a vehicle's codes."""
@@ -169,7 +175,7 @@ class Fleet:
                 self.version += 1
 
     def take(self, records: Sequence[Record]) -> None:
-        """Take over changed records, each vehicle at most once; they are the fleet's own from then on."""
+        """Take over changed records, each vehicle at most once."""
         fresh = {
             name: np.array([_number(r.get(name)) for r in records]) for name in ("latitude", "longitude")
         }
@@ -192,14 +198,13 @@ class Fleet:
 
     def _row(self, record: Record) -> int:
         vin = str(record["vin"])
-        record = lasting(record)
         slot = self._slots.setdefault(vin, len(self.vins))
         if slot == len(self.vins):
             self.vins.append(vin)
-            self.records.append(record)
+            self.rows.append(self._rows.of(record, vin))
             self._codes.append(())
         else:
-            self.records[slot] = record
+            self.rows[slot] = self._rows.of(record, self.vins[slot])
         return slot
 
     def _grow(self) -> None:
@@ -244,18 +249,6 @@ class Fleet:
             for code in codes:
                 self.by_code.setdefault(code, set()).add(slot)
             self._codes[slot] = codes
-
-
-def lasting(record: Record) -> Record:
-    """Make a record's lists tuples: Python's collector need not look at it again.
-
-    It looks at whatever holds a list, in 0.08 s for 100,000 records, at the end of each session (Bokeh asks
-    for it) and every few seconds, while all sessions wait. A copy instead would take more memory.
-    """
-    for name, value in record.items():
-        if type(value) is list:
-            record[name] = tuple(value)
-    return record
 
 
 def _number(value: object) -> float:

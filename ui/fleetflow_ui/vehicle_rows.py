@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fleetflow.contracts.query import Query
-from fleetflow.contracts.vehicles import Record
 from fleetflow.errors import FleetflowError
 from fleetflow_ui import words
 from fleetflow_ui.context import Context
+from fleetflow_ui.rows import Row, column
 
 ROWS = 100
 """Vehicles on one page of the table."""
@@ -77,11 +77,11 @@ class Questions:
                 self._query.close()
 
 
-def all_records(context: Context) -> list[Record]:
+def all_rows(context: Context) -> list[Row]:
     """Return the newest record of each vehicle."""
     fleet = context.reader.fleet
     with fleet.lock:
-        return list(fleet.records)
+        return list(fleet.rows)
 
 
 def questions_of(context: Context) -> Questions:
@@ -89,73 +89,77 @@ def questions_of(context: Context) -> Questions:
     return context.shared.get("vehicles.questions", lambda: Questions(context))
 
 
-def chosen(records: Sequence[Record], choice: Choice, questions: Questions) -> list[Record]:
+def chosen(rows: Sequence[Row], choice: Choice, questions: Questions) -> Sequence[Row]:
     """Return all records of a choice, in order. Takes about 0.1 s for 100,000: not for the server's loop."""
-    found: Iterable[Record] = records
+    found = rows
     if choice.where:
         vins = questions.vins(choice.where)
-        found = (record for record in found if record["vin"] in vins)
+        found = [row for row, vin in zip(found, column(found, "vin"), strict=True) if vin in vins]
     if choice.search:
         found = searched(found, choice.search)
     return ordered(found, choice.sort, choice.descending)
 
 
-def searched(records: Iterable[Record], search: str) -> Iterator[Record]:
-    """Yield the records of which VIN, status and source together hold each word, in any case."""
+def searched(rows: Sequence[Row], search: str) -> list[Row]:
+    """Return the records of which VIN, status and source together hold each word, in any case."""
     wanted = search.lower().split()
-    for record in records:
-        text = "\n".join(str(record.get(name) or "") for name in SEARCHED).lower()
+    found = []
+    for row, *told in zip(rows, *(column(rows, name) for name in SEARCHED), strict=True):
+        text = "\n".join([str(each or "") for each in told]).lower()
         if all(word in text for word in wanted):
-            yield record
+            found.append(row)
+    return found
 
 
-def ordered(records: Iterable[Record], field: str, descending: bool) -> list[Record]:
+def ordered(rows: Sequence[Row], field: str, descending: bool) -> list[Row]:
     """Return records by one field: numbers by size, all else by its text, those without it at the end."""
-    having: list[Record] = []
-    lacking: list[Record] = []
-    for record in records:
-        (lacking if record.get(field) is None else having).append(record)
-    values = [record[field] for record in having]
-    if all(isinstance(value, int | float) for value in values):
+    having, values, lacking = [], [], []
+    for row, each in zip(rows, column(rows, field), strict=True):
+        if each is None:
+            lacking.append(row)
+        else:
+            having.append(row)
+            values.append(each)
+    if all(isinstance(each, int | float) for each in values):
         numbers = np.asarray(values, dtype=float)
         order = np.argsort(-numbers if descending else numbers, kind="stable").tolist()
     else:
-        texts = [cell(field, value) for value in values]
+        texts = [cell(field, each) for each in values]
         order = sorted(range(len(texts)), key=texts.__getitem__, reverse=descending)
     return [*(having[index] for index in order), *lacking]
 
 
-def fields_of(records: Iterable[Record]) -> list[str]:
+def fields_of(rows: Iterable[Row]) -> list[str]:
     """Return the names of all fields, those of the usual columns first."""
-    found: set[str] = set().union(*records)
+    found: set[str] = set().union(*{row[0] for row in rows})
     return [*(name for name in COLUMNS if name in found), *sorted(found.difference(COLUMNS))]
 
 
-def cell(field: str, value: Any) -> str:
+def cell(field: str, given: Any) -> str:
     """Return a field's value as a reader sees it."""
-    if value is None:
+    if given is None:
         return ""
-    if field in MOMENTS and isinstance(value, int | float):
-        return words.clock(value).removesuffix(" UTC")
-    if isinstance(value, float):
-        return f"{value:.5f}" if field in {"latitude", "longitude"} else f"{value:g}"
-    return plain(value)
+    if field in MOMENTS and isinstance(given, int | float):
+        return words.clock(given).removesuffix(" UTC")
+    if isinstance(given, float):
+        return f"{given:.5f}" if field in {"latitude", "longitude"} else f"{given:g}"
+    return plain(given)
 
 
-def plain(value: Any) -> str:
+def plain(given: Any) -> str:
     """Return a value as text: lists of words separated by spaces, other structures as JSON."""
-    if value is None:
+    if given is None:
         return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
-        return " ".join(value)
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(given, str):
+        return given
+    if isinstance(given, list | tuple) and all(isinstance(each, str) for each in given):
+        return " ".join(given)
+    return json.dumps(given, ensure_ascii=False)
 
 
-def spreadsheet(value: Any) -> Any:
+def spreadsheet(given: Any) -> Any:
     """Return a value for a CSV file: numbers as they are, text so that no spreadsheet runs it."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
-    text = plain(value)
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return given
+    text = plain(given)
     return f"'{text}" if text.startswith(DANGEROUS) else text

@@ -22,6 +22,7 @@ from fleetflow_ui import export, words
 from fleetflow_ui.background import Ask, asker, in_words
 from fleetflow_ui.context import Context
 from fleetflow_ui.parts import offer, put, select
+from fleetflow_ui.rows import value
 from fleetflow_ui.shell import Frame, dress
 from fleetflow_ui.vehicle_card import RECORD_CSS, card
 from fleetflow_ui.vehicle_rows import (
@@ -29,7 +30,7 @@ from fleetflow_ui.vehicle_rows import (
     ROWS,
     Choice,
     Questions,
-    all_records,
+    all_rows,
     chosen,
     fields_of,
     questions_of,
@@ -214,10 +215,10 @@ class VehiclesPage:
         context, choice, questions = self._context, self.choice, self._questions
 
         def work() -> Found:
-            version, records = context.reader.fleet.version, all_records(context)
-            fields, order = fields_of(records) or list(COLUMNS), (choice.sort, choice.descending)
+            version, rows = context.reader.fleet.version, all_rows(context)
+            fields, order = fields_of(rows) or list(COLUMNS), (choice.sort, choice.descending)
             try:
-                vins = [str(each["vin"]) for each in chosen(records, choice, questions)]
+                vins = [str(value(each, "vin")) for each in chosen(rows, choice, questions)]
                 return Found(vins, fields, version, order)
             except Exception as error:
                 message, hint = in_words(error)

@@ -1,5 +1,6 @@
 """The fleet's columns: what is kept of changes, and what it costs."""
 
+import gc
 import json
 import math
 import threading
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from fleetflow_ui.fleet import Fleet
 from fleetflow_ui.geo import View, around, centred, degrees, mercator
+from fleetflow_ui.rows import Rows, column, record_of, value
 from fleetflow_ui.snapshot import AT_ONCE, FleetReader
 from fleetflow_ui.status import CRASHED, NORMAL, OTHER
 from fleetflow_ui.trails import Trails
@@ -144,12 +146,12 @@ def test_a_trail_is_the_newest_positions_whatever_happens_to_the_capacity(values
     trails = Trails(200_000)
     row = np.array([7])
     moved = []
-    for index, value in enumerate(values[:40]):
+    for index, each in enumerate(values[:40]):
         if index == grown_after:
             trails.grow(400_000)
-        trails.add(row, np.array([value], np.float32), np.array([0], np.float32))
-        if not moved or moved[-1] != np.float32(value):
-            moved.append(np.float32(value))
+        trails.add(row, np.array([each], np.float32), np.array([0], np.float32))
+        if not moved or moved[-1] != np.float32(each):
+            moved.append(np.float32(each))
     x, _ = trails.of(7)
     assert len(x) <= 10
     assert list(x) == moved[len(moved) - len(x) :]
@@ -249,9 +251,35 @@ def test_records_are_kept_so_that_collections_need_not_look_at_them():
     brought = record("A", obd_codes=["P0300", "P0171"], areas=[], status="NORMAL")
     text = json.dumps(brought)
     fleet.take([brought])
-    kept = fleet.record("A")
-    assert json.dumps(kept) == text
-    assert not any(isinstance(value, list) for value in kept.values())
+    assert json.dumps(fleet.record("A")) == text
+    # a tuple is forgotten when those in it have been
+    for _ in range(3):
+        gc.collect()
+    assert not gc.is_tracked(fleet.rows[0])
+
+
+def test_vehicles_share_what_is_the_same_in_their_records():
+    fleet = Fleet()
+    texts = [json.dumps(record(vin, status="NORMAL")) for vin in ("A", "B", "A")]
+    for text in texts:
+        fleet.take([json.loads(text)])
+    first, second = fleet.rows
+    assert first[0] is second[0]
+    assert value(first, "vin") is fleet.vins[0]
+    assert [value(first, name) is value(second, name) for name in ("source", "status")] == [True, True]
+    assert value(first, "note") is None
+
+
+plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9)
+
+
+@given(st.dictionaries(st.text(max_size=9), plain | st.lists(plain) | st.dictionaries(st.text(), plain)))
+def test_a_row_is_the_record_that_it_was_made_of(fields):
+    brought = {**fields, "vin": "A"}
+    row = Rows().of(brought, "A")
+    assert json.dumps(record_of(row)) == json.dumps(brought)
+    for name in (*brought, "no such field"):
+        assert [value(row, name)] == list(column([row], name)) == [record_of(row).get(name)]
 
 
 def test_however_much_has_changed_it_is_taken_over_in_parts(vehicles):

@@ -9,12 +9,13 @@ from dataclasses import replace
 import pytest
 from bokeh.document import Document
 from fleetflow_ui import export, shell
+from fleetflow_ui.rows import Rows, value
 from fleetflow_ui.vehicle_card import card
 from fleetflow_ui.vehicle_rows import (
     ROWS,
     Choice,
     Questions,
-    all_records,
+    all_rows,
     cell,
     chosen,
     fields_of,
@@ -42,6 +43,11 @@ def record(number, **more):
         "obd_codes": ["P0171"] if number % 5 == 0 else [],
         **more,
     }
+
+
+def rows_of(records):
+    kept = Rows()
+    return [kept.of(each, each["vin"]) for each in records]
 
 
 class Language:
@@ -100,35 +106,35 @@ values = (
 
 @given(st.lists(values, max_size=30), st.booleans())
 def test_ordering_keeps_every_record_and_puts_those_without_the_field_last(column, descending):
-    records = [{"vin": str(index), "x": value} for index, value in enumerate(column)]
-    found = ordered(records, "x", descending)
-    assert sorted(each["vin"] for each in found) == sorted(each["vin"] for each in records)
-    having = [each["x"] for each in found if each["x"] is not None]
-    assert [each["x"] for each in found] == having + [None] * (len(found) - len(having))
-    if all(isinstance(value, int | float) for value in having):
-        assert [float(value) for value in having] == sorted(map(float, having), reverse=descending)
+    rows = rows_of({"vin": str(index), "x": each} for index, each in enumerate(column))
+    found = ordered(rows, "x", descending)
+    assert sorted(value(each, "vin") for each in found) == sorted(value(each, "vin") for each in rows)
+    having = [value(each, "x") for each in found if value(each, "x") is not None]
+    assert [value(each, "x") for each in found] == having + [None] * (len(found) - len(having))
+    if all(isinstance(each, int | float) for each in having):
+        assert [float(each) for each in having] == sorted(map(float, having), reverse=descending)
     else:
-        texts = [cell("x", value) for value in having]
+        texts = [cell("x", each) for each in having]
         assert texts == sorted(texts, reverse=descending)
 
 
 @given(st.text(max_size=10) | st.lists(st.text(max_size=4), max_size=3))
-def test_no_text_that_a_spreadsheet_would_run_leaves_as_it_is(value):
-    assert not spreadsheet(value).startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+def test_no_text_that_a_spreadsheet_would_run_leaves_as_it_is(text):
+    assert not spreadsheet(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
 
 
 def test_numbers_stay_numbers_in_a_spreadsheet():
-    assert [spreadsheet(value) for value in (-95.5, 3, None, True)] == [-95.5, 3, "", "true"]
+    assert [spreadsheet(each) for each in (-95.5, 3, None, True)] == [-95.5, 3, "", "true"]
 
 
 def test_each_word_of_a_search_must_be_somewhere():
-    records = [record(1, status="CRASHED"), record(11), record(21, status="crashed")]
-    assert [each["vin"] for each in searched(records, "crashed v00")] == ["V0001", "V0021"]
-    assert list(searched(records, "crashed beta")) == []
+    rows = rows_of([record(1, status="CRASHED"), record(11), record(21, status="crashed")])
+    assert [value(each, "vin") for each in searched(rows, "crashed v00")] == ["V0001", "V0021"]
+    assert searched(rows, "crashed beta") == []
 
 
 def test_fields_of_any_record_can_be_columns():
-    assert fields_of([record(1), {"vin": "x", "note": "n"}])[-1] == "note"
+    assert fields_of(rows_of([record(1), {"vin": "x", "note": "n"}]))[-1] == "note"
     assert fields_of([]) == []
 
 
@@ -255,8 +261,8 @@ def test_the_page_is_built_for_a_document(fleet):
 def test_a_csv_file_reads_back(fleet, vehicles):
     vehicles.changes.append([record(250, vin="=cmd|'/c calc'!A0", note='a "quoted", note\nof two lines')])
     fleet.reader.look(vehicles)
-    records = chosen(all_records(fleet), Choice(search="cmd"), Questions(fleet))
-    text = "".join(export.as_csv(records, ("vin", "longitude", "obd_codes", "note")))
+    found = chosen(all_rows(fleet), Choice(search="cmd"), Questions(fleet))
+    text = "".join(export.as_csv(found, ("vin", "longitude", "obd_codes", "note")))
     rows = list(csv.reader(io.StringIO(text)))
     assert rows == [
         ["vin", "longitude", "obd_codes", "note"],
@@ -267,8 +273,9 @@ def test_a_csv_file_reads_back(fleet, vehicles):
 @pytest.mark.parametrize("count", [0, 1, export.PIECE, export.PIECE + 1])
 def test_a_json_file_holds_whole_records(count):
     records = [record(number) for number in range(count)]
-    assert json.loads("".join(export.as_json(records))) == records
-    assert len(list(csv.reader(io.StringIO("".join(export.as_csv(records, ("vin",))))))) == count + 1
+    rows = rows_of(records)
+    assert json.loads("".join(export.as_json(rows))) == records
+    assert len(list(csv.reader(io.StringIO("".join(export.as_csv(rows, ("vin",))))))) == count + 1
 
 
 def test_an_address_of_an_export_carries_the_choice():

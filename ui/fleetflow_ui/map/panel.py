@@ -82,7 +82,7 @@ class Panel:
 
     def head(self, fleet: Fleet, slot: int, now: float, stale_s: float) -> str:
         """Return name, status, motion and when it was last heard of, as HTML."""
-        record, age_s = fleet.records[slot], now - float(fleet.time[slot])
+        record, age_s = fleet.record_at(slot), now - float(fleet.time[slot])
         stale = age_s > stale_s
         heard = f"last ping {words.ago(age_s)}"
         said = (
@@ -104,7 +104,7 @@ class Panel:
 
     def body(self, fleet: Fleet, slot: int, now: float) -> str:
         """Return codes, events and the record, as HTML."""
-        record = fleet.records[slot]
+        record = fleet.record_at(slot)
         codes = "".join(
             f"<li>{words.badge(code, TONES[self._titles.severity(code)])} "
             f"{words.text(self._titles.title(code) or 'not in the table of codes')}</li>"

@@ -12,7 +12,7 @@ from fleetflow_ui.status import NORMAL, badges, remarks
 
 def words_of(fleet: Fleet, slot: int, now: float, describe: Callable[[str], str]) -> str:
     """Return the words as HTML; `describe` gives a code its title."""
-    record = fleet.records[slot]
+    record = fleet.record_at(slot)
     codes = [describe(code) for code in fleet.codes(slot)] or ["no codes"]
     moment = float(fleet.time[slot])
     states = "" if int(fleet.status[slot]) == NORMAL else f"<div>{badges(record)}</div>"
