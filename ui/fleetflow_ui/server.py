@@ -33,6 +33,7 @@ from fleetflow_ui import basemap, export
 from fleetflow_ui.auth import LOGIN, LOGOUT, Gate, Provider
 from fleetflow_ui.builtin_pages import PAGES
 from fleetflow_ui.context import Context, make
+from fleetflow_ui.early import EarlyPage
 from fleetflow_ui.settings import UiSettings
 
 log = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ class Guarded(BokehTornado):
 
     def __init__(self, *arguments: Any, gate: Gate, origins: Sequence[str], local: bool, **more: Any) -> None:
         self._gate, self._origins, self._local = gate, frozenset(origins), local
+        self._heads: dict[tuple[str, str], str | None] = {}
         super().__init__(*arguments, **more)
         self.add_transform(SecurityHeaders)
 
@@ -132,6 +134,10 @@ class Guarded(BokehTornado):
                 return self.get_handler_delegate(request, SignIn)
             why = {"status": 401, "reason": f"sign in at {LOGIN}, or send `Authorization: Bearer TOKEN`"}
             return self.get_handler_delegate(request, Refused, why)
+        page = self.applications.get(request.path)
+        if page is not None:
+            known = {"application_context": page, "bokeh_websocket_path": f"{request.path}/ws"}
+            return self.get_handler_delegate(request, EarlyPage, {**known, "heads": self._heads})
         return super().find_handler(request, **more)
 
     def _refusal(self, request: HTTPServerRequest) -> tuple[int, str] | None:

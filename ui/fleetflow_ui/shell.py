@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlencode
 
 from bokeh.core.properties import Bool, String
+from bokeh.core.templates import FILE
 from bokeh.document import Document
 from bokeh.model import DataModel
 from bokeh.models.widgets import Div
@@ -46,6 +47,8 @@ from fleetflow_ui import words
 from fleetflow_ui.beat import Beat
 
 if TYPE_CHECKING:
+    from jinja2 import Template
+
     from fleetflow_ui.context import Context
 
 STATIC = Path(__file__).parent / "static"
@@ -151,7 +154,10 @@ class Browser(DataModel):
 
 
 class Frame:
-    """The frame of one session: what the browser tells, and who wants to know."""
+    """The frame of one session: what the browser tells, and who wants to know.
+
+    `returning`: whether the browser was here before, and so has Bokeh's scripts.
+    """
 
     def __init__(self, document: Document, context: Context) -> None:
         self._document = document
@@ -162,6 +168,7 @@ class Frame:
             name: values[-1].decode("utf-8", "replace") for name, values in arguments.items() if values
         }
         cookies: dict[str, str] = getattr(request, "cookies", None) or {}
+        self.returning = cookies.get(COOKIE) in COLOURS
         wanted = cookies.get(COOKIE, context.settings.theme)
         self.browser = Browser(name="browser", theme=wanted if wanted in COLOURS else "light")
         self.state = Div(name="state", tags=[self.browser], stylesheets=[STATE_CSS], margin=0)
@@ -232,12 +239,14 @@ def dress(
     document.theme = THEMES[frame.theme]
     document.config.notify_connection_status = False
     document.config.reconnect_session = False  # the page comes back as a new session, see static/shell.js
-    document.template = static("page.html.jinja")  # type: ignore[assignment] # text is taken too
+    document.template = template()
     document.template_variables["shell"] = {
         "css": static("shell.css"),
         "widgets_css": static("widgets.css"),
         "js": static("shell.js"),
-        "scripts": functools.partial(only, scripts),
+        # our own server sends the head early: a browser that has the scripts runs them meanwhile, one that
+        # has yet to load them draws the frame first
+        "scripts": functools.partial(only, scripts, defer=not (context.tiles and frame.returning)),
         "page_css": page_css,
         "theme": context.settings.theme,
         "served": frame.theme,
@@ -249,16 +258,13 @@ def dress(
     return frame
 
 
-def only(scripts: Collection[str], tags: str) -> str:
-    """Return those of Bokeh's script tags that a page needs; what is drawn does not wait for them."""
+def only(scripts: Collection[str], tags: str, defer: bool = True) -> str:
+    """Return those of Bokeh's script tags a page needs; with `defer` its frame is drawn before they run."""
     unneeded = [name for name in FURTHER if name not in scripts]
     kept = [tag for tag in tags.splitlines() if not any(f"/bokeh-{name}." in tag for name in unneeded)]
     # those inside the page, which use the others, come after them as modules do
-    return (
-        "\n".join(kept)
-        .replace("<script src=", "<script defer src=")
-        .replace("<script>", '<script type="module">')
-    )
+    text = "\n".join(kept).replace("<script>", '<script type="module">')
+    return text.replace("<script src=", "<script defer src=") if defer else text
 
 
 def navigation(context: Context, page_url: str) -> str:
@@ -285,6 +291,14 @@ def state_words(context: Context, now: float) -> str:
     else:
         kind, said = "live", f"<b>live</b> {words.count(len(fleet), 'vehicle')}"
     return f'<div class="ff-state ff-{kind}"><i></i><span>{said}</span></div>'
+
+
+@cache
+def template() -> Template:
+    """Return the template of all pages: made of its text once, not for each opening."""
+    text = static("page.html.jinja")
+    made: Template = FILE.environment.from_string("{% extends base %}\n" + text)
+    return made
 
 
 @cache

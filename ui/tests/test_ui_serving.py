@@ -337,6 +337,59 @@ def test_pages_load_the_scripts_that_they_need_while_the_frame_is_drawn(everythi
     assert not re.search(r"<script>\s*Bokeh\.", page)
 
 
+def without_names(page):
+    """Return a page without what differs from session to session."""
+    return re.sub(r'[0-9a-f]{8}-[0-9a-f-]{27}|"token":"[^"]*"|"p\d+"', "x", page)
+
+
+def test_the_head_of_a_page_is_sent_before_its_session_is_made(everything, served):
+    go = threading.Event()
+    go.set()
+
+    def build(document, context):
+        assert go.wait(20)
+        everything.pages[0].build(document, context)
+
+    site = served(replace(everything, pages=[replace(everything.pages[0], build=build)]))
+    _, _, before = site.ask("/dashboard")
+    # the server waits in `build` now: what comes was sent before it
+    go.clear()
+    connection = http.client.HTTPConnection("localhost", site.port, timeout=20)
+    with contextlib.closing(connection):
+        connection.request("GET", "/dashboard")
+        answer = connection.getresponse()
+        early = b""
+        while b"/static/js/bokeh.min.js" not in early:
+            early += answer.read1()
+        assert b"<body>" not in early
+        go.set()
+        page = (early + answer.read()).decode()
+    assert without_names(page) == without_names(before)
+
+
+def test_a_page_of_which_heads_differ_comes_whole_from_the_second_time_on(everything, served):
+    titles = iter(["one", "two", "three", "four"])
+
+    def build(document, context):
+        shell.dress(document, context, "dashboard", next(titles))
+
+    site = served(replace(everything, pages=[replace(everything.pages[0], build=build)]))
+    found = [site.ask("/dashboard")[2] for _ in range(4)]
+    assert [re.search(r"<title>(\w+)", page)[1] for page in found] == ["one", "one", "three", "four"]
+    # the browser asks again for the one that was begun with the head of another
+    assert ["<script>location.reload()</script>" in page for page in found] == [False, True, False, False]
+    assert all(page.count("</html>") == 1 for page in found)
+
+
+@pytest.mark.parametrize(("cookie", "drawn_first"), [("", True), (f"{shell.COOKIE}=dark", False)])
+def test_a_browser_that_has_the_scripts_runs_them_while_the_session_is_made(
+    everything, served, cookie, drawn_first
+):
+    _, _, page = served(everything).ask("/dashboard", Cookie=cookie)
+    found = re.findall(r'<script (defer )?src="/static', page)
+    assert [bool(each) for each in found] == [drawn_first] * 2
+
+
 def test_sessions_that_end_leave_nothing(everything, served, request):
     """200 openings and closings, of all pages: no document of them lives on."""
     documents = weakref.WeakSet()

@@ -51,10 +51,10 @@ class Panel:
         self.follow.on_change("active", lambda attr, old, new: on_follow(new))
         zoom.on_click(on_zoom)
         close.on_click(on_close)
+        actions = row(self.follow, zoom, close, margin=0, spacing=6, css_classes=["ff-actions"])
+        # most sessions begin without a selection: the browser is given them with the first one
+        self._parts = [self._head, actions, self._body]
         self.root = column(
-            self._head,
-            row(self.follow, zoom, close, margin=0, spacing=6, css_classes=["ff-actions"]),
-            self._body,
             name="panel",
             visible=False,
             margin=0,
@@ -78,6 +78,8 @@ class Panel:
             self._head.text = head
         if self._body.text != body:
             self._body.text = body
+        if not self.root.children:
+            self.root.children = self._parts
         self.root.visible = True
 
     def head(self, fleet: Fleet, slot: int, now: float, stale_s: float) -> str:

@@ -92,12 +92,25 @@
       const wanted = this.model.tile_source.tiles;
       const awaited = (tile) => !tile.finished && !tile.loaded && wanted.get(tile.cache_key) === tile;
       if (!painted.call(this) || this._tiles == null) return false;
-      if (!this._tiles.some(awaited)) return true;
+      if (!this._tiles.some(awaited)) {
+        this.model.tile_source.ff_around = true;
+        return true;
+      }
       this.ff_again ??= setTimeout(() => {
         this.ff_again = null;
         this.notify_finished();
       }, 100);
       return false;
+    };
+  };
+
+  // Bokeh asks for a ring of tiles around the view, too: half of them. They can wait until the view is complete.
+  const ringLater = () => {
+    const source = window.Bokeh?.Models?.get?.("MercatorTileSource")?.prototype;
+    if (!source?.get_tiles_by_extent) return;
+    const found = source.get_tiles_by_extent;
+    source.get_tiles_by_extent = function (extent, level, border) {
+      return found.call(this, extent, level, border ?? (this.ff_around ? 1 : 0));
     };
   };
 
@@ -118,6 +131,7 @@
 
   document.addEventListener("DOMContentLoaded", async () => {
     waitForWantedTiles();
+    ringLater();
     const button = document.querySelector(".theme");
     const tell = () => {
       const dark = page.dataset.theme === "dark";
