@@ -63,16 +63,21 @@ class FleetReader:
                     vehicles = vehicles or self._open_map()
                     self.look(vehicles)
                 except FleetflowError as error:
-                    problem = f"{error.message} ({error.hint})" if error.hint else error.message
-                    if problem != self.fleet.problem:
-                        log.warning("%s", problem)
-                    self.fleet.say(problem)
+                    self._tell(f"{error.message} ({error.hint})" if error.hint else error.message)
+                except Exception as error:
+                    # somebody else's map may fail in any way: pages say so, and the next look tries again
+                    self._tell(f"{type(error).__name__}: {error}", error)
                 if self.fleet.version != before:
                     self._wake()
                 self._stop.wait(self._refresh_s)
         finally:
             if vehicles is not None:
                 vehicles.close()
+
+    def _tell(self, problem: str, error: Exception | None = None) -> None:
+        if problem != self.fleet.problem:
+            log.warning("%s", problem, exc_info=error)
+        self.fleet.say(problem)
 
     def _wake(self) -> None:
         with self._lock:

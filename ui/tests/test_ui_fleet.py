@@ -316,3 +316,22 @@ def test_the_reader_tells_of_changes_at_once_and_only_whom_anybody_holds(vehicle
         assert not woken.is_set()
     finally:
         reader.stop()
+
+
+def test_a_map_that_fails_in_its_own_way_is_told_and_asked_again(vehicles, caplog):
+    failures = [TypeError("no such argument"), TypeError("no such argument")]
+
+    def open_map():
+        if failures:
+            raise failures.pop()
+        return vehicles
+
+    vehicles.changes.append([record("A")])
+    reader = FleetReader(open_map, 0.01).start()
+    deadline = time.monotonic() + 20
+    while not len(reader.fleet) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    reader.stop()
+    assert (reader.fleet.vins, reader.fleet.problem) == (["A"], "")
+    # once, with its traceback
+    assert [each.exc_info[0] for each in caplog.records] == [TypeError]
