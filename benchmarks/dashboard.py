@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib.util
 import re
+import tempfile
 import threading
 import time
 import urllib.request
@@ -203,13 +204,26 @@ def chromium() -> str | None:
 
 @contextmanager
 def browsing(executable: str) -> Iterator[Browser]:
-    """Start a browser; raises Failed for whatever it does not do in time."""
-    from fleetflow_ui.chromium import launched  # noqa: PLC0415 - needed here alone
-    from playwright.sync_api import Error  # noqa: PLC0415
+    """Start a browser; raises Failed for whatever it does not do in time.
+
+    It has a profile on disk, as its readers' browsers have: without one, it keeps no compiled scripts.
+    """
+    from fleetflow_ui.chromium import FLAGS  # noqa: PLC0415 - needed here alone
+    from playwright.sync_api import Error, sync_playwright  # noqa: PLC0415
 
     try:
-        with launched(executable) as browser:
-            yield Browser(browser.new_context(viewport={"width": 1440, "height": 900}))
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+            sync_playwright() as playwright,
+        ):
+            context = playwright.chromium.launch_persistent_context(
+                profile,
+                executable_path=executable,
+                args=list(FLAGS),
+                viewport={"width": 1440, "height": 900},
+            )
+            with contextlib.closing(context):
+                yield Browser(context)
     except Error as error:
         raise Failed(f"the browser: {error.message.splitlines()[0]}") from error
 
