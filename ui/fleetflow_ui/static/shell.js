@@ -93,7 +93,7 @@
       const awaited = (tile) => !tile.finished && !tile.loaded && wanted.get(tile.cache_key) === tile;
       if (!painted.call(this) || this._tiles == null) return false;
       if (!this._tiles.some(awaited)) {
-        this.model.tile_source.ff_around = true;
+        this.model.tile_source.ff_complete = true;
         return true;
       }
       this.ff_again ??= setTimeout(() => {
@@ -104,13 +104,20 @@
     };
   };
 
-  // Bokeh asks for a ring of tiles around the view, too: half of them. They can wait until the view is complete.
-  const ringLater = () => {
-    const source = window.Bokeh?.Models?.get?.("MercatorTileSource")?.prototype;
-    if (!source?.get_tiles_by_extent) return;
+  // Bokeh asks for a ring of tiles around the view, as many as in it, and soon for those of the next zoom, too.
+  // They can wait until the view is complete: the server draws one tile after the other.
+  const viewFirst = () => {
+    const models = window.Bokeh?.Models;
+    const source = models?.get?.("MercatorTileSource")?.prototype;
+    const view = models?.get?.("TileRenderer")?.prototype.default_view?.prototype;
+    if (!source?.get_tiles_by_extent || !view?._prefetch_tiles) return;
     const found = source.get_tiles_by_extent;
     source.get_tiles_by_extent = function (extent, level, border) {
-      return found.call(this, extent, level, border ?? (this.ff_around ? 1 : 0));
+      return found.call(this, extent, level, border ?? (this.ff_complete ? 1 : 0));
+    };
+    const prefetch = view._prefetch_tiles;
+    view._prefetch_tiles = function () {
+      if (this.model.tile_source.ff_complete) prefetch.call(this);
     };
   };
 
@@ -131,7 +138,7 @@
 
   document.addEventListener("DOMContentLoaded", async () => {
     waitForWantedTiles();
-    ringLater();
+    viewFirst();
     const button = document.querySelector(".theme");
     const tell = () => {
       const dark = page.dataset.theme === "dark";
