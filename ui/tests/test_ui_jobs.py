@@ -225,6 +225,13 @@ def test_names_in_the_graph_are_text():
     assert graph.draw(*graph.nodes_and_edges(JobView("a", "running"))) == ""
 
 
+@pytest.mark.parametrize("state", ["suspended", "interrupted", "cancelled"])
+def test_a_job_that_has_stopped_says_why_and_what_to_do(state):
+    said = cards.overview(JobView("a", state), 0.0)
+    assert all(text in said for text in cards.STOPPED[state])
+    assert cards.STOPPED[state][0] not in cards.overview(JobView("a", "running"), 0.0)
+
+
 @pytest.mark.parametrize(
     ("number", "text"), [(0, "0"), (0.42, "0.4"), (9.0, "9"), (87.4, "87"), (1234, "1.23k"), (4e6, "4M")]
 )

@@ -22,6 +22,15 @@ TONES: dict[str, Tone] = {
     "failed": "bad",
     "unreadable": "bad",
 }
+STOPPED: dict[str, tuple[str, str]] = {
+    "suspended": ("It ended cleanly, after a last snapshot.", "Resume goes on exactly there."),
+    "interrupted": (
+        "It should run, and nobody supervises it: as after a reboot or a kill.",
+        "Resume goes on from its last snapshot; no ping is missed.",
+    ),
+    "cancelled": ("It ended for good.", "It goes on from a savepoint, or is submitted again."),
+}
+"""What a job that reads no more was stopped by, and what to do."""
 VERDICTS: dict[str, Tone] = {"whole": "good", "lost upstream": "warn"}
 CSS = (
     HTML_CSS
@@ -88,6 +97,9 @@ def overview(shown: JobView, now: float) -> str:
         notes += words.note(shown.problem, "bad", shown.hint)
     if shown.reason and shown.state not in {"running", "completed", "cancelled", "suspended"}:
         notes += words.note(f"{shown.state}: {shown.reason}", "bad" if shown.state == "failed" else "warn")
+    if shown.state in STOPPED:
+        what, hint = STOPPED[shown.state]
+        notes += words.note(what, TONES.get(shown.state, ""), hint)
     if shown.name == PLAIN:
         notes += words.note(
             "Started on a command line, outside of the jobs: end it there. A job made by fleetflow submit can"

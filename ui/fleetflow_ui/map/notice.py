@@ -9,6 +9,8 @@ from fleetflow_ui import words
 from fleetflow_ui.context import Context
 from fleetflow_ui.map.filters import Choice
 
+STOPPED = ("suspended", "interrupted", "failed")
+"""A job that reads nothing, and will again when somebody resumes it."""
 QUIET_S = 30.0
 """Without any change for so long, the page asks whether the job has stopped."""
 
@@ -35,10 +37,16 @@ def _of_map(context: Context, now: float) -> str:
         )
     quiet_s = now - fleet.changed_at
     if quiet_s > max(QUIET_S, 10 * context.settings.refresh_s):
+        states = job_states(context)
+        stopped = [f"the job {name} is {state}" for name, state in states.items() if state in STOPPED]
+        # another one may run, or be one that nobody supervises
+        why = stopped[0] if len(stopped) == len(states) == 1 else "has the job stopped?"
+        known = {} if why in stopped else states
+        told = ", ".join(f"Job {name}: {state}" for name, state in known.items())
         return words.note(
-            f"No news for {words.duration(quiet_s - quiet_s % 10)}: has the job stopped?",
+            f"No news for {words.duration(quiet_s - quiet_s % 10)}: {why}",
             "warn",
-            f"What you see is the last known state. {job_states(context)}".strip(),
+            f"What you see is the last known state. {told}".strip(),
         )
     return ""
 
@@ -57,11 +65,11 @@ def _of_wishes(context: Context, choice: Choice, now: float, missing: str) -> st
     return ""
 
 
-def job_states(context: Context) -> str:
-    """Return the states of the supervised jobs, as plain text; empty when there are none."""
+def job_states(context: Context) -> dict[str, str]:
+    """Return the states of the supervised jobs, by name; empty when there are none."""
     try:
         told = [job.truth() for job in jobs_in(places_of(context.configuration).jobs)]
+        return {each["name"]: each["state"] for each in told}
     except (FleetflowError, KeyError):
         # the page /jobs tells what is wrong with them, or the plugin of the jobs is off
-        return ""
-    return ", ".join(f"Job {each['name']}: {each['state']}" for each in told)
+        return {}
