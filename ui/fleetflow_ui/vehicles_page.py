@@ -165,9 +165,9 @@ class VehiclesPage:
         self.back.on_click(lambda: self._turn_to(self._page - 1))
         self.on.on_click(lambda: self._turn_to(self._page + 1))
 
-    def sorting(self) -> CustomJS:
-        """Return the script that orders by a column when its head is clicked."""
-        return self.rows.sorting(self.sort, self.turn)
+    def ready(self) -> CustomJS:
+        """Return what the browser does once the page stands."""
+        return self.rows.ready(self.sort, self.turn)
 
     def _choose(self, **change: Any) -> None:
         choice = replace(self.choice, **change)
@@ -308,5 +308,5 @@ def build(document: Document, context: Context) -> None:
     frame = dress(document, context, "vehicles", "Vehicles")
     page = VehiclesPage(context, frame, asker(document), questions_of(context))
     document.add_root(page.root)
-    document.js_on_event("document_ready", page.sorting())
+    document.js_on_event("document_ready", page.ready())
     frame.every(context.settings.refresh_s, page.update)

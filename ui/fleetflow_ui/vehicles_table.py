@@ -30,6 +30,11 @@ document.addEventListener("click", (event) => {
   else sort.value = field;
 });
 """
+# on a phone the height is a share of the window's, of which Bokeh learns only when the width changes, too
+FIT_JS = """
+const view = cb_context.index.find_one(table);
+if (view?.grid) new ResizeObserver(() => view.grid.resizeCanvas()).observe(view.el);
+"""
 
 
 class VehiclesTable:
@@ -51,9 +56,10 @@ class VehiclesTable:
         redrawing(self.table, self.source)
         self.picked = picking(self.table, self.source, "vin", pick)
 
-    def sorting(self, sort: Select, turn: Toggle) -> CustomJS:
-        """Return the script that sets field and direction when a head is clicked."""
-        return CustomJS(args={"sort": sort, "turn": turn, "titles": TITLES}, code=SORT_JS)
+    def ready(self, sort: Select, turn: Toggle) -> CustomJS:
+        """Return what the browser does once the page stands: heads that order, rows as many as fit."""
+        arguments = {"sort": sort, "turn": turn, "titles": TITLES, "table": self.table}
+        return CustomJS(args=arguments, code=SORT_JS + FIT_JS)
 
     def show(
         self, records: Sequence[Record], fields: Sequence[str], order: tuple[str, bool], vin: str

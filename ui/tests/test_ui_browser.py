@@ -271,6 +271,20 @@ def test_a_phone_shows_everything_within_its_width(tab, fleet):
         assert page.get_by_role("link", name="Map").is_visible()
 
 
+def test_rows_fit_the_table_when_only_the_height_of_a_phone_s_window_changes(tab, fleet):
+    fits = """() => {
+        const table = Bokeh.index.find_one(Bokeh.documents[0].get_model_by_name("table")).el
+        const rows = table.shadowRoot.querySelector(".slick-viewport").getBoundingClientRect()
+        const {bottom} = table.getBoundingClientRect()
+        return rows.height > 100 && Math.abs(rows.bottom - bottom) < 8
+    }"""
+    with tab("vehicles", width=390, height=844) as open_tab:
+        open_tab.page.wait_for_function(fits)
+        for height in (600, 844):
+            open_tab.page.set_viewport_size({"width": 390, "height": height})
+            open_tab.page.wait_for_function(f"innerHeight == {height} && ({fits})()")
+
+
 def test_many_vehicles_are_hexagons_that_open_up(tab, fleet):
     fleet.drive(*((f"9MANY{i:012}", 30 + (i % 60) / 4, -105 + (i // 60) / 3, NOW - 30) for i in range(3000)))
     with tab() as open_tab:
