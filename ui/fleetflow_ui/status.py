@@ -35,10 +35,19 @@ def badge(status: Any) -> str:
     return words.badge(str(status).replace("_", " ").capitalize(), tone)
 
 
+def is_speeding(record: Record) -> bool:
+    """Whether a detector says that a vehicle is too fast, by its status or beside it."""
+    return bool(record.get("speeding")) or _named_speeding(record)
+
+
+def _named_speeding(record: Record) -> bool:
+    return "SPEEDING" in str(record.get("status")).upper()
+
+
 def remarks(record: Record) -> list[str]:
     """Return what detectors and people say of a vehicle beside its status, as plain text."""
     said = [str(record[name]) for name in ("note", "maintenance") if record.get(name)]
-    if record.get("speeding") and "SPEEDING" not in str(record.get("status")).upper():
+    if is_speeding(record) and not _named_speeding(record):
         said.append("speeding")
     areas = record.get("areas")
     if isinstance(areas, list | tuple) and areas:

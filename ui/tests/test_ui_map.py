@@ -301,6 +301,8 @@ def test_what_detectors_say_is_told_in_words(page):
     assert "Maintenance</span>" in tips[2]
     assert tips[2].count("brake hose") == 1
     assert "speeding" in tips[3]
+    # none of them was seen twice: how fast they are is told by the detector, or by nobody
+    assert ["not known" in each for each in tips] == [False, True, True, False, True]
     assert "ff-badge" not in tips[4]
     page.select(1)
     head = page.panel.root.children[0].text
@@ -473,7 +475,14 @@ def test_the_states_of_jobs_are_told_when_there_is_no_news(page, context):
     look(page, record("A"))
     page.fleet.changed_at -= 300
     page.update()
-    assert "Job trucks: interrupted" in page.said.text
+    assert "No news for 5 min: the job trucks is interrupted" in page.said.text
+    other = Job(job.folder.with_name("vans"))
+    other.folder.mkdir()
+    other.write(Spec("vans", str(context.configuration.home)))
+    page.fleet.changed_at -= 60
+    page.update()
+    assert "No news for 6 min: has the job stopped?" in page.said.text
+    assert "Job trucks: interrupted, Job vans: interrupted" in page.said.text
 
 
 def test_a_document_is_built_by_the_hook(context):

@@ -16,11 +16,12 @@ from bokeh.models.widgets import Button, Div, Toggle
 from fleetflow.codes import Codes
 from fleetflow.config import Configuration
 from fleetflow.contracts.detector import Event
+from fleetflow.contracts.vehicles import Record
 from fleetflow.errors import FleetflowError
 from fleetflow.events.reader import Events
 from fleetflow_ui import words
 from fleetflow_ui.fleet import Fleet
-from fleetflow_ui.status import badges, remarks
+from fleetflow_ui.status import badges, is_speeding, remarks
 
 log = logging.getLogger(__name__)
 EVENTS_SHOWN = 5
@@ -100,7 +101,7 @@ class Panel:
         told = f'<p class="ff-line">{told}</p>' if told else ""
         return (
             f'<h2 class="ff-vin">{words.text(fleet.vins[slot])}</h2>'
-            f'<p class="ff-line">{badges(record)} <b>{words.text(moving(fleet, slot))}</b>'
+            f'<p class="ff-line">{badges(record)} <b>{words.text(moving(fleet, slot, record))}</b>'
             f' <span class="ff-soft">{heard}</span></p>{told}{said}'
         )
 
@@ -131,9 +132,15 @@ def listed(items: str) -> str:
     return f"<ul>{items}</ul>" if items else '<p class="ff-soft">none</p>'
 
 
-def moving(fleet: Fleet, slot: int) -> str:
-    """Return a vehicle's speed and direction in words: by its last two pings."""
-    return motion(float(fleet.speed_kmh[slot]), float(fleet.heading_rad[slot]))
+def moving(fleet: Fleet, slot: int, record: Record) -> str:
+    """Return a vehicle's speed and direction in words: by its last two pings that this process has seen.
+
+    Nothing when it has seen but one, and a detector that has seen more tells how fast the vehicle is.
+    """
+    speed_kmh = float(fleet.speed_kmh[slot])
+    if math.isnan(speed_kmh) and is_speeding(record):
+        return ""
+    return motion(speed_kmh, float(fleet.heading_rad[slot]))
 
 
 def motion(speed_kmh: float, heading_rad: float) -> str:

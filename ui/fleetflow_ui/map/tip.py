@@ -19,7 +19,7 @@ def words_of(fleet: Fleet, slot: int, now: float, describe: Callable[[str], str]
     told = "".join(f"<div>{words.text(each)}</div>" for each in remarks(record))
     return (
         f"<b>{words.text(fleet.vins[slot])}</b>{states}{told}"
-        f"<div>{words.text(moving(fleet, slot))}</div>"
+        f"<div>{words.text(moving(fleet, slot, record))}</div>"
         f"<div>{words.clock(moment)} <span class='ff-soft'>{words.ago(now - moment)}</span></div>"
         f"<div>source {words.text(fleet.sources[int(fleet.source[slot])])}</div>"
         + "".join(f"<div>{words.text(code)}</div>" for code in codes)
