@@ -241,13 +241,14 @@ class Browser:
         if not request.url.startswith(("http://127.0.0.1:", "data:", "blob:")):
             self.foreign.add(request.url)
 
-    def usable_s(self, url: str) -> float:
-        """Open a page of the map and return how long until its vehicles are drawn."""
+    def usable_s(self, url: str, stay_s: float = 0.0) -> float:
+        """Open a page of the map and return how long until its vehicles are drawn; close it later."""
         page = self._context.new_page()
         began = time.perf_counter()
         page.goto(url, wait_until="commit")
         page.wait_for_function(DRAWN, polling=20)
         seconds = time.perf_counter() - began
+        page.wait_for_timeout(stay_s * 1000)
         page.close()
         return seconds
 
