@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks import inputs
 from benchmarks.contestants import REFERENCE, everyone
+from benchmarks.contestants.jet import HazelcastJet
 from benchmarks.context import Context
 from benchmarks.inputs import Shape
 from benchmarks.results import Aim, Outcome
@@ -14,7 +15,7 @@ BY_VEHICLE_LONG = Shape(10_000_000, 1_000, 1_000)
 INTERLEAVED = Shape(2_000_000, 100_000, 8, "time")
 INTERLEAVED_LONG = Shape(10_000_000, 100_000, 8, "time")
 DUCKDB = "DuckDB scan"
-LONG_ALONE = {"Bytewax, a store write per ping", "Flink SQL"}
+LONG_ALONE = {"Bytewax, a store write per ping", "Flink SQL", HazelcastJet.name}
 """What takes a minute or so, and is not run a second time in the short form: work a tells how it does."""
 
 
