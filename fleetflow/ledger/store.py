@@ -171,10 +171,10 @@ class LedgerStore:
         self._connection.execute("savepoint begun")
         inserted = self._connection.executemany(
             "insert into ranges (id, source, partition, resource, start, end, records, replayed, digest)"
-            " select ?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8 where not exists"
-            " (select 1 from ranges where source = ?2 and partition = ?3 and resource = ?4)",
+            " select ?, ?, ?, ?, ?, ?, ?, 0, ? where not exists"
+            " (select 1 from ranges where source = ? and partition = ? and resource = ?)",
             [
-                (number + place, *key, span.start, span.end, span.records, span.digest)
+                (number + place, *key, span.start, span.end, span.records, span.digest, *key)
                 for place, (key, span) in enumerate(begun.items(), 1)
             ],
         ).rowcount
