@@ -187,6 +187,7 @@ def _load(
             watched = share()
             whole, whole_most = viewers.sums()
         context.say("dashboard: nobody looks any more")
+        # sessions that ended are taken down first: a measurement over time, as above
         time.sleep(SETTLE_S)
         # the lesser of the two: what the reader does by itself must not make its sessions look cheap
         alone = min(alone, share())

@@ -51,6 +51,7 @@ def fetch(path: str, state: FileState, want: int, block: int) -> Fetched:
             return Fetched(fd, look)
         lines = read_lines(fd, state, look.size, want, block)
         return Fetched(fd, look, lines, matching_tail(fd, state))
+    # whatever it was, nobody else knows the descriptor
     except BaseException:
         os.close(fd)
         raise
