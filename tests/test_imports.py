@@ -1,6 +1,7 @@
 """Who may import whom."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,20 @@ def test_importing_fleetflow_does_no_work():
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == ""
+
+
+def test_numpy_is_told_to_use_small_pages_before_it_is_loaded():
+    # later the variable would say so, and numpy would not know
+    code = (
+        "import os, sys, fleetflow.__main__, fleetflow.memory; loaded = 'numpy' in sys.modules; "
+        "fleetflow.memory.load_quickly(); print(loaded, os.environ['NUMPY_MADVISE_HUGEPAGE'])"
+    )
+    unset = {name: value for name, value in os.environ.items() if name != "NUMPY_MADVISE_HUGEPAGE"}
+    for environment, pages in ((unset, "0"), ({**unset, "NUMPY_MADVISE_HUGEPAGE": "1"}, "1")):
+        done = subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
+        )
+        assert done.stdout.split() == ["False", pages]
 
 
 def test_decoders_are_made_once():
