@@ -16,8 +16,8 @@ LARGEST_BLOCK = 32 << 20
 KEPT_BYTES = 256 << 20
 
 NUMPY_PAGES = ("NUMPY_MADVISE_HUGEPAGE", "0")
-"""By default numpy asks for huge pages for its large arrays; see "Global configuration options" of its manual.
-The kernel clears 2 MiB for the first byte of one: a twentieth of the time of a backfill with all detectors."""
+"""By default numpy asks for huge pages for large arrays; see "Global configuration options" in its manual.
+The kernel clears 2 MiB for the first byte of one: a twentieth of a backfill's time with all detectors."""
 
 LOADING = (100_000, 50, 100)
 RUNNING = (700, 10, 10)

@@ -16,7 +16,8 @@ from fleetflow.contracts.sink import Counts, ShardBatch
 from fleetflow.contracts.source import Emission
 from fleetflow.dataflow.conflation import newest
 from fleetflow.dataflow.places import Lookup
-from fleetflow.dataflow.sharding import shard_name, shard_of, shards_of
+from fleetflow.dataflow.routing import shard_key
+from fleetflow.dataflow.sharding import shard_of, shards_of
 
 EXTRA_COLUMNS = {"source": pl.String(), "received_at": pl.Float64()}
 """What the core adds to the columns of the schema."""
@@ -167,7 +168,7 @@ class Splitter:
             rejects = tuple(decoded.rejects) if at_home else ()
             lost = superseded if at_home else 0
             yield (
-                shard_name(shard),
+                shard_key(shard),
                 ShardBatch(
                     pings=part,
                     rejects=rejects,

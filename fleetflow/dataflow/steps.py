@@ -18,8 +18,10 @@ from fleetflow.contracts.sink import ShardBatch
 from fleetflow.dataflow.conflation import Conflator, conflated, joined
 from fleetflow.dataflow.plain import from_plain, to_plain
 from fleetflow.dataflow.shaping import ROW
+from fleetflow.errors import StoreError
 
-STATE_VERSION = 1
+STATE_VERSION = 2
+"""Of the states of both steps; 1 was stored under other keys, see `fleetflow.dataflow.routing`."""
 
 
 class DetectLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
@@ -37,9 +39,10 @@ class DetectLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
         conflate: bool = False,
     ) -> None:
         self._conflate = conflate
-        stored = (state or {}).get("judges", {})
+        state = _current(state)
+        stored = state.get("judges", {})
         self._judges = [(judge, judge.open(stored.get(judge.name))) for judge in judges]
-        stored = (state or {}).get("detectors", {})
+        stored = state.get("detectors", {})
         self._shards = [(detector.name, detector.open(stored.get(detector.name))) for detector in detectors]
 
     def on_batch(self, values: list[ShardBatch]) -> tuple[Iterable[ShardBatch], bool]:
@@ -97,8 +100,9 @@ class ConflateLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
         self, conflator: Conflator, columns: dict[str, pl.DataType], state: dict[str, Any] | None
     ) -> None:
         self._conflator = conflator
-        if state is not None and state["pending"] is not None:
-            conflator.add(from_plain(state["pending"], columns), time.monotonic())
+        pending = _current(state).get("pending")
+        if pending is not None:
+            conflator.add(from_plain(pending, columns), time.monotonic())
 
     def on_batch(self, values: list[ShardBatch]) -> tuple[Iterable[ShardBatch], bool]:
         """Gather, and hand on what is due."""
@@ -131,3 +135,17 @@ class ConflateLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
     def _take(self) -> list[ShardBatch]:
         batch = self._conflator.take()
         return [] if batch is None else [batch]
+
+
+def _current(state: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a stored state, empty when there is none; raises StoreError for one of another version."""
+    if state is None:
+        return {}
+    if state["v"] != STATE_VERSION:
+        raise StoreError(
+            f"the recovery store has states of version {state['v']}, expected {STATE_VERSION}: "
+            "its shards travel under other keys",
+            "go on with the version of fleetflow that wrote it, or start fresh with [recovery] dir and "
+            "[ledger] dir of their own",
+        )
+    return state

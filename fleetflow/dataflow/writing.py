@@ -14,6 +14,7 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from fleetflow.contracts.sink import Counts, ShardBatch, Sink
 from fleetflow.dataflow.conflation import merge
+from fleetflow.dataflow.routing import shard_of_key
 from fleetflow.dataflow.sharding import shard_name
 from fleetflow.errors import PluginError
 
@@ -57,8 +58,8 @@ class Writing(FixedPartitionedSink[ShardBatch, Any]):
         return [shard_name(shard) for shard in range(self._shards)]
 
     def part_fn(self, item_key: str) -> int:
-        """Return the number of the shard: the key is its name."""
-        return int(item_key)
+        """Return the number of the shard that travels under a key."""
+        return shard_of_key(item_key)
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> _Shard:
         """Open all sinks for one shard, each with its own part of the state."""

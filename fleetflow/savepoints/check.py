@@ -53,6 +53,15 @@ def _flow(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Findi
             f"vehicles are split into {before['shards']} shards, the new job wants {after['shards']}: "
             "their state would be given to the wrong shards",
         )
+    # savepoints from before keys had a version have the first one's
+    old, new = before.get("keys", 1), after["keys"]
+    if old != new:
+        yield Finding(
+            "refused",
+            "keys",
+            f"shards are stored under keys of version {old}, the new job wants {new}: their state would be "
+            "nobody's; go on with the version of fleetflow that made it, or start fresh",
+        )
 
 
 def _sources(

@@ -22,8 +22,9 @@ from fleetflow.plugins import Plugins
 
 
 def describe(plugins: Plugins, configuration: Configuration) -> dict[str, Any]:
-    """Return flow id, step ids, partitions, shards, schema, versions and configuration (secrets masked)."""
+    """Return flow id, steps, partitions, shards, schema, versions and configuration (secrets masked)."""
     from fleetflow.builtin.core import FlowSettings  # noqa: PLC0415 - Polars and Bytewax are slow to import
+    from fleetflow.dataflow.routing import KEYS  # noqa: PLC0415
     from fleetflow.dataflow.stop import StopFlag  # noqa: PLC0415
     from fleetflow.dataflow.wiring import build  # noqa: PLC0415
 
@@ -45,6 +46,7 @@ def describe(plugins: Plugins, configuration: Configuration) -> dict[str, Any]:
         "detectors": sorted(detector.name for detector in detectors),
         "sinks": sorted(sink.name for sink in sinks),
         "shards": configuration.table("flow", FlowSettings).shards,
+        "keys": KEYS,
         "schema": {
             "name": schema.name,
             "version": schema.version,

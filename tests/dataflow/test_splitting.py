@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetflow.contracts.schema import Decoded
+from fleetflow.dataflow.routing import shard_key
 from fleetflow.dataflow.shaping import FEW, Shaped, Splitter
-from fleetflow.dataflow.sharding import shard_name, shard_of
+from fleetflow.dataflow.sharding import shard_of
 
 
 def split(vins, shards):
@@ -25,7 +26,7 @@ def split(vins, shards):
 def expected(vins, shards):
     found = {}
     for time, vin in enumerate(vins):
-        found.setdefault(shard_name(shard_of(vin, shards)), []).append((vin, float(time)))
+        found.setdefault(shard_key(shard_of(vin, shards)), []).append((vin, float(time)))
     return found
 
 

@@ -23,6 +23,7 @@ JOB = {
     "detectors": [],
     "sinks": ["memory", "memory_quarantine"],
     "shards": 8,
+    "keys": 2,
     "schema": {"name": "ping", "version": 1, "columns": {"vin": "String", "latitude": "Float64"}},
     "distributions": {"fleetflow-ping": "1.0.0"},
     "configuration": {"flow": {"shards": 8, "batch_bytes": 10}},
@@ -199,6 +200,7 @@ def changed(**tables):
     [
         (changed(flow="other"), "refused", "flow"),
         (changed(shards=9), "refused", "[flow] shards"),
+        (changed(keys=3), "refused", "keys"),
         (changed(sources={"renamed": ["memory"]}), "refused", "source memory"),
         (changed(sources={"memory": ["memory-0"]}), "refused", "source memory"),
         (changed(sources={"memory": ["memory", "m-1"]}), "defaulted", "source memory"),
