@@ -22,7 +22,7 @@ from fleetflow.errors import ConfigurationError
 
 FILE_NAME = "fleetflow.toml"
 PREFIX = "FLEETFLOW_"
-TOP_LEVEL = frozenset({"FLEETFLOW_CONFIG", "FLEETFLOW_HOME", "FLEETFLOW_ONCE"})
+TOP_LEVEL = frozenset({"FLEETFLOW_CONFIG", "FLEETFLOW_HOME", "FLEETFLOW_NATIVE", "FLEETFLOW_ONCE"})
 """Variables that are not settings of a table: the file to read, the folder that relative paths start
 from, and whether to end when caught up."""
 

@@ -1,14 +1,16 @@
 """CSV lines to pings, by columns.
 
-A handful of plain lines is read one by one (`handful`). The fast path reads all payloads of a batch as one
-table with Polars, in which every line is a row; what cannot be a number becomes null there and the row
-becomes a reject. Where Polars does not see one row per line, or sees bytes that are not UTF-8, the few lines
-concerned are judged one by one.
+Lines of the usual form are read in C where that was compiled (`fleetflow.native`), or a handful of them in
+Python (`handful`). The others, or all of them, are read as one table with Polars, in which every line is a
+row; what cannot be a number becomes null there and the row becomes a reject. Where Polars does not see one
+row per line, or sees bytes that are not UTF-8, the few lines concerned are judged one by one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -19,6 +21,7 @@ from fleetflow.contracts.schema import Decoded
 from fleetflow.decode import handful
 from fleetflow.decode.field import Field
 from fleetflow.decode.merge import MALFORMED
+from fleetflow.native.lines import Lines, line_reader
 
 NEWLINE = 0x0A
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -52,25 +55,54 @@ class CsvDecoder:
         self._empty = {
             field.name: _constant(field.name, [], field.dtype) for field in fields if _is_list(field)
         }
+        self._native = line_reader([field.dtype for field in self._fields], self._required)
 
     def decode(self, payloads: Sequence[Payload]) -> Decoded:
         """Turn payloads into pings and rejects, one record per line."""
-        data = payloads[0].data if len(payloads) == 1 else b"".join(payload.data for payload in payloads)
-        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == NEWLINE).astype(np.int64) + 1
-        if len(data) and (not len(ends) or ends[-1] != len(data)):
-            ends = np.append(ends, len(data))
-        starts = np.concatenate((np.zeros(1, np.int64), ends[:-1])) if len(ends) else ends
-        borders = np.cumsum([0] + [len(payload.data) for payload in payloads])
-        first_line = np.searchsorted(starts, borders)
-        records = np.diff(first_line).tolist()
-        lines = _Lines(payloads, data, starts, ends, borders)
-        # offsets in the batch become offsets in the file
-        shift = np.repeat(np.array([p.start for p in payloads], np.int64) - borders[:-1], np.diff(first_line))
-        sequence = pl.Series("sequence", starts + shift, pl.Int64)
-        few = handful.read(data, self._fields, self._required)
+        if self._native is not None:
+            read = self._native.read([payload.data for payload in payloads], [p.start for p in payloads])
+            if read is not None:
+                return self._finish(payloads, read)
+        return self._by_columns(payloads)[0]
+
+    def _finish(self, payloads: Sequence[Payload], read: Lines) -> Decoded:
+        """Return what was read in C, and what is to be said of the lines that were not."""
+        found = [
+            column.alias(field.name)
+            for field, column in zip(self._fields, read.columns, strict=True)
+            if column is not None
+        ]
+        pings = self._complete([*found, read.starts.alias("sequence")])
+        lines = _Lines(payloads)
+        if not read.strange:
+            return Decoded(pings, [], read.records, _Locator(lines, None))
+        strange = [
+            replace(
+                payloads[number],
+                data=payloads[number].data[start:end],
+                start=payloads[number].start + start,
+                end=payloads[number].start + end,
+            )
+            for number, start, end, _ in read.strange
+        ]
+        others, rows = self._by_columns(strange)
+        numbers = np.array([line for *_, line in read.strange], np.int64)
+        plain = np.delete(np.arange(sum(read.records)), numbers)
+        if not others.pings.height:
+            return Decoded(pings, others.rejects, read.records, _Locator(lines, plain))
+        places = np.concatenate((plain, numbers if rows is None else numbers[rows]))
+        order = np.argsort(places)
+        pings = pl.concat([pings, others.pings])[order]
+        return Decoded(pings, others.rejects, read.records, _Locator(lines, places[order]))
+
+    def _by_columns(self, payloads: Sequence[Payload]) -> tuple[Decoded, np.ndarray | None]:
+        """Return all that is to be said of payloads, and of which lines the pings are, None: of all."""
+        lines = _Lines(payloads)
+        few = handful.read(lines.data, self._fields, self._required)
         if few is not None:
-            return Decoded(self._complete([*few, sequence]), [], records, _Locator(lines, None))
-        table = self._read(data, lines).hstack([sequence])
+            pings = self._complete([*few, lines.sequence])
+            return Decoded(pings, [], lines.records, _Locator(lines, None)), None
+        table = self._read(lines.data, lines).hstack([lines.sequence])
         if any(table[name].null_count() for name in self._numbers):
             good = table.select(pl.all_horizontal(pl.col(self._numbers).is_not_null())).to_series()
             bad = good.not_().arg_true().to_list()
@@ -79,7 +111,7 @@ class CsvDecoder:
             table = table.filter(good)
         else:
             rejects, rows = [], None
-        return Decoded(self._conform(table), rejects, records, _Locator(lines, rows))
+        return Decoded(self._conform(table), rejects, lines.records, _Locator(lines, rows)), rows
 
     def _read(self, data: bytes, lines: _Lines) -> pl.DataFrame:
         """Return one row per line; a row that cannot be used has null in a number column."""
@@ -157,7 +189,7 @@ class CsvDecoder:
         return table.select(columns)
 
     def _complete(self, found: Sequence[pl.Series]) -> pl.DataFrame:
-        """Return the columns of a handful of pings, with their defaults for those that no line has."""
+        """Return the columns that lines have, with their defaults for those that no line has."""
         by_name = {column.name: column for column in found}
         for name, dtype in self._columns.items():
             if name not in by_name:
@@ -182,24 +214,52 @@ class CsvDecoder:
 
 
 class _Lines:
-    """Where each line of a batch stands, in the batch and in its file."""
+    """Where each line of a batch stands, in the batch and in its file; found out when it is asked for."""
 
-    def __init__(
-        self,
-        payloads: Sequence[Payload],
-        data: bytes,
-        starts: np.ndarray,
-        ends: np.ndarray,
-        borders: np.ndarray,
-    ) -> None:
+    def __init__(self, payloads: Sequence[Payload]) -> None:
         self._payloads = payloads
-        self._data = data
-        self._starts = starts
-        self._ends = ends
-        self._borders = borders
 
     def __len__(self) -> int:
         return len(self._starts)
+
+    @cached_property
+    def data(self) -> bytes:
+        """All payloads, one after the other."""
+        if len(self._payloads) == 1:
+            return self._payloads[0].data
+        return b"".join(payload.data for payload in self._payloads)
+
+    @cached_property
+    def records(self) -> list[int]:
+        """The number of lines per payload."""
+        records: list[int] = np.diff(self._first_line).tolist()
+        return records
+
+    @cached_property
+    def sequence(self) -> pl.Series:
+        """Where each line starts in its file."""
+        shift = np.array([payload.start for payload in self._payloads], np.int64) - self._borders[:-1]
+        found = self._starts + np.repeat(shift, np.diff(self._first_line))
+        return pl.Series("sequence", found, pl.Int64)
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        ends = np.flatnonzero(np.frombuffer(self.data, np.uint8) == NEWLINE).astype(np.int64) + 1
+        if len(self.data) and (not len(ends) or ends[-1] != len(self.data)):
+            ends = np.append(ends, len(self.data))
+        return ends
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        return np.concatenate((np.zeros(1, np.int64), self._ends[:-1])) if len(self._ends) else self._ends
+
+    @cached_property
+    def _borders(self) -> np.ndarray:
+        return np.cumsum([0] + [len(payload.data) for payload in self._payloads])
+
+    @cached_property
+    def _first_line(self) -> np.ndarray:
+        return np.searchsorted(self._starts, self._borders)
 
     def bounds(self) -> list[tuple[int, int]]:
         return list(zip(self._starts.tolist(), self._ends.tolist(), strict=True))
@@ -217,7 +277,7 @@ class _Lines:
                 payload.resource,
                 start + offset,
                 end + offset,
-                self._data[start:end],
+                self.data[start:end],
                 payload.media_type,
             )
             found.append((place, payload))
