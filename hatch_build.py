@@ -14,7 +14,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("fleetflow") / "native"
-FLAGS = ("-O3", "-std=c11", "-fPIC", "-shared", "-Wall", "-Wextra")
+FLAGS = ("-O3", "-flto", "-std=c11", "-fPIC", "-shared", "-Wall", "-Wextra")
 TROUBLE = "what is read will be read in Python, more slowly"
 
 

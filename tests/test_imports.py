@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fleetflow.memory import NUMPY_SETTINGS
+
 ROOT = Path(__file__).parents[1]
 PLUGINS = {path.parent.name for path in ROOT.glob("plugins/*/fleetflow_*/__init__.py")}
 
@@ -56,18 +58,19 @@ def test_importing_fleetflow_does_no_work():
     assert done.stdout.strip() == ""
 
 
-def test_numpy_is_told_to_use_small_pages_before_it_is_loaded():
+@pytest.mark.parametrize("name", NUMPY_SETTINGS)
+def test_numpy_is_told_what_to_do_before_it_is_loaded(name):
     # later the variable would say so, and numpy would not know
     code = (
         "import os, sys, fleetflow.__main__, fleetflow.memory; loaded = 'numpy' in sys.modules; "
-        "fleetflow.memory.load_quickly(); print(loaded, os.environ['NUMPY_MADVISE_HUGEPAGE'])"
+        f"fleetflow.memory.load_quickly(); print(loaded, os.environ[{name!r}])"
     )
-    unset = {name: value for name, value in os.environ.items() if name != "NUMPY_MADVISE_HUGEPAGE"}
-    for environment, pages in ((unset, "0"), ({**unset, "NUMPY_MADVISE_HUGEPAGE": "1"}, "1")):
+    unset = {key: value for key, value in os.environ.items() if key != name}
+    for environment, value in ((unset, NUMPY_SETTINGS[name]), ({**unset, name: "7"}, "7")):
         done = subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
         )
-        assert done.stdout.split() == ["False", pages]
+        assert done.stdout.split() == ["False", value]
 
 
 def test_decoders_are_made_once():

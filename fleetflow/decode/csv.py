@@ -67,12 +67,8 @@ class CsvDecoder:
 
     def _finish(self, payloads: Sequence[Payload], read: Lines) -> Decoded:
         """Return what was read in C, and what is to be said of the lines that were not."""
-        found = [
-            column.alias(field.name)
-            for field, column in zip(self._fields, read.columns, strict=True)
-            if column is not None
-        ]
-        pings = self._complete([*found, read.starts.alias("sequence")])
+        names = (*(field.name for field in self._fields), "sequence")
+        pings = self._complete([column.alias(name) for name, column in zip(names, read.columns, strict=True)])
         lines = _Lines(payloads)
         if not read.strange:
             return Decoded(pings, [], read.records, _Locator(lines, None))
@@ -316,8 +312,9 @@ def _words(texts: pl.Series) -> pl.Series:
 
 
 def _split(texts: pl.Series) -> pl.Series:
-    words = texts.str.strip_chars().str.split(" ")
-    if texts.str.contains("  ", literal=True).any():
+    texts = texts.str.strip_chars()
+    words = texts.str.split(" ")
+    if (texts == "").any() or texts.str.contains("  ", literal=True).any():
         words = words.list.eval(pl.element().filter(pl.element() != ""))
     return words
 

@@ -18,13 +18,12 @@ LARGEST = 1 << 30
 class Lines(NamedTuple):
     """What was read of some payloads.
 
-    `columns` has one per field, None for one of words that no line has; `starts` are the places of the lines
-    in their files. `records` is the number of lines per payload. Each of `strange` is a line that was not
-    read: payload, start and end in it, and number of the line among all.
+    `columns` has one per field, then one for where each line starts in its file. `records` is the number of
+    lines per payload. Each of `strange` is a line that was not read: payload, start and end in it, and number
+    of the line among all.
     """
 
-    columns: list[pl.Series | None]
-    starts: pl.Series
+    columns: list[pl.Series]
     records: list[int]
     strange: list[tuple[int, int, int, int]]
 
@@ -60,10 +59,7 @@ class LineReader:
             return None
         columns, places = take(self._library, pointer)
         strange = list(zip(*[iter(places)] * 4, strict=True))
-        begun = columns.pop()
-        # numbers are always there
-        assert begun is not None
-        return Lines(columns, begun, list(records), strange)
+        return Lines(columns, list(records), strange)
 
 
 def line_reader(dtypes: Sequence[pl.DataType], required: int) -> LineReader | None:

@@ -45,11 +45,9 @@ class CTable(ctypes.Structure):
     """`Table` of columns.h."""
 
     _fields_ = (
-        ("rows", ctypes.c_int64),
+        ("columns", ctypes.c_int64),
         ("strange", ctypes.c_int64),
         ("strange_places", ctypes.POINTER(ctypes.c_int64)),
-        ("columns", ctypes.c_int64),
-        ("filled", ctypes.c_int64 * MOST_COLUMNS),
         ("schemas", _ArrowSchema * MOST_COLUMNS),
         ("arrays", _ArrowArray * MOST_COLUMNS),
     )
@@ -74,18 +72,15 @@ class _Column:
         )
 
 
-def take(library: ctypes.CDLL, pointer: Any) -> tuple[list[pl.Series | None], list[int]]:
+def take(library: ctypes.CDLL, pointer: Any) -> tuple[list[pl.Series], list[int]]:
     """Return the columns of a table and the places of what is strange; frees the table.
 
-    A column of words in which no row has any is None. Of each strange record there are four numbers:
-    payload, start and end in it, and number of the record among all.
+    Of each strange record there are four numbers: payload, start and end in it, and number of the record
+    among all.
     """
     table = pointer.contents
     try:
-        columns = [
-            pl.Series(_Column(table, index)) if table.filled[index] else None
-            for index in range(table.columns)
-        ]
+        columns = [pl.Series(_Column(table, index)) for index in range(table.columns)]
         return columns, table.strange_places[: 4 * table.strange]
     finally:
         library.fleetflow_table_free(pointer)

@@ -69,6 +69,12 @@ def test_codes_are_split_at_spaces():
     assert decoded.pings["obd_codes"].to_list() == [["P0171", "P0300"], [], [], ["B0001"]]
 
 
+def test_nothing_but_spaces_is_no_code_whatever_other_lines_have():
+    lines = ["A,1,2,3, \n", "B,1,2,3,  \n", "é,1,2,3, \n"]
+    assert decode(*lines).pings["obd_codes"].to_list() == [[], [], []]
+    assert [decode(line).pings["obd_codes"].to_list() for line in lines] == [[[]], [[]], [[]]]
+
+
 def test_quotes_and_number_signs_are_ordinary_characters():
     assert decode('"A,1,2,3\n#B,1,2,3\n').pings["vin"].to_list() == ['"A', "#B"]
 

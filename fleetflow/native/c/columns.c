@@ -208,7 +208,6 @@ Table *table_of(Column *columns, int count, int64_t rows, Bytes *strange) {
     for (int i = 0; i < count; i++) {
         if (good) {
             table->columns = i + 1;
-            table->filled[i] = columns[i].kind != KIND_WORDS || columns[i].values.size > 0;
             good = column_reserve(&columns[i], rows) &&
                    export_column(&columns[i], rows, &table->schemas[i], &table->arrays[i]);
         }
@@ -220,7 +219,6 @@ Table *table_of(Column *columns, int count, int64_t rows, Bytes *strange) {
             fleetflow_table_free(table);
         return NULL;
     }
-    table->rows = rows;
     table->strange = strange->size / (4 * (int64_t)sizeof(int64_t));
     table->strange_places = (int64_t *)strange->data;
     return table;

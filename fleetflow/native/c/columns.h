@@ -57,14 +57,12 @@ typedef struct {
     View last_view;
 } Column;
 
-/* What a reader found: columns of `rows` rows, `strange` records that it does not judge (four numbers
-   each: payload, start and end in the payload, number of the record among all), and whether a column of
-   words has any. The arrays are taken over by whoever imports them. */
+/* What a reader found: columns, and `strange` records that it does not judge (four numbers each: payload,
+   start and end in the payload, number of the record among all). The arrays are taken over by whoever
+   imports them. */
 typedef struct {
-    int64_t rows, strange;
+    int64_t columns, strange;
     int64_t *strange_places;
-    int64_t columns;
-    int64_t filled[MOST_COLUMNS];
     struct ArrowSchema schemas[MOST_COLUMNS];
     struct ArrowArray arrays[MOST_COLUMNS];
 } Table;

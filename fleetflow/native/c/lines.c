@@ -35,8 +35,6 @@ static const uint8_t *read_text(const uint8_t *p, Column *column, int64_t row, i
 
 /* Read a cell of words separated by spaces. */
 static const uint8_t *read_words(const uint8_t *p, Column *column, int *memory) {
-    int64_t before = column->values.size;
-    const uint8_t *from = p;
     for (;;) {
         while (*p == ' ')
             p++;
@@ -44,13 +42,11 @@ static const uint8_t *read_words(const uint8_t *p, Column *column, int *memory) 
         while (is_printable(*p) && *p != ',' && *p != ' ')
             p++;
         if (p == word)
-            break;
+            return p;
         *memory = column_word(column, word, p - word);
         if (!*memory)
             return NULL;
     }
-    /* nothing but spaces is for others to read */
-    return p == from || column->values.size > before ? p : NULL;
 }
 
 static const uint8_t *read_cell(const uint8_t *p, Column *column, int64_t row, int *memory) {
