@@ -8,6 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from fleetflow.contracts.sink import Counts, ShardBatch
+from fleetflow.native.vehicles import sort_out
 
 ORDER = ("time", "sequence", "latitude", "longitude")
 """Newest is the greatest by time and sequence. Between two pings of one time and sequence (two files, two
@@ -17,20 +18,26 @@ map, so that the result does not depend on the order of arrival."""
 
 FEW = 4096
 """Up to so many pings, asking first whether there is anything to do is cheaper than doing it."""
+WRITE_S = 8e-6
+"""What it takes to write a vehicle's record."""
+SHARE, BACKLOG_SHARE = 3, 12
+"""How many times as long as writing takes is waited for newer pings."""
 BACKLOG_S = 0.5
-"""How long a ping waits for a newer one while there are more to be read: it is old news anyway."""
+"""How long a ping waits, at least, for a newer one while there are more to be read: it is old news anyway."""
+BACKLOG_MOST_S = 10.0
+"""How long it waits, at most, for writing to take less than a share of the time, unless there is no way."""
 
 
 def newest(pings: pl.DataFrame) -> pl.DataFrame:
     """Return the newest row per VIN, in no particular order. Associative and idempotent."""
-    if pings.height < 2 or (pings.height <= FEW and pings["vin"].n_unique() == pings.height):
+    if _are_few_different(pings):
         return pings
-    # cheap, and most of the work where the lines of a vehicle stand together: a ping that is followed by a
-    # later one of its vehicle is not the newest
-    followed = (pl.col("vin") == pl.col("vin").shift(-1)) & (pl.col("time") < pl.col("time").shift(-1))
-    pings = pings.filter(~followed.fill_null(False))
-    if pings.height <= FEW and pings["vin"].n_unique() == pings.height:
+    pings = unfollowed(pings)
+    if _are_few_different(pings):
         return pings
+    found = sort_out(pings, 1, newest=True)
+    if found is not None:
+        return pings[found[0]]
     # almost always this leaves one row per vehicle, so the exact order is decided on few rows
     latest = pings.filter(pl.col("time") == pl.col("time").max().over("vin"))
     if latest["vin"].n_unique() == latest.height:
@@ -40,6 +47,19 @@ def newest(pings: pl.DataFrame) -> pl.DataFrame:
     if others:
         order.append(pl.struct(others).struct.json_encode())
     return latest.sort(order, maintain_order=True).unique("vin", keep="last")
+
+
+def unfollowed(pings: pl.DataFrame) -> pl.DataFrame:
+    """Return pings without those that are followed at once by a later one of their vehicle.
+
+    Cheap, and most of the work of `newest` where the lines of a vehicle stand together.
+    """
+    followed = (pl.col("vin") == pl.col("vin").shift(-1)) & (pl.col("time") < pl.col("time").shift(-1))
+    return pings.filter(~followed.fill_null(False))
+
+
+def _are_few_different(pings: pl.DataFrame) -> bool:
+    return pings.height < 2 or (pings.height <= FEW and pings["vin"].n_unique() == pings.height)
 
 
 def joined(batches: Sequence[ShardBatch]) -> ShardBatch:
@@ -95,16 +115,16 @@ def _dropped(before: pl.DataFrame, after: pl.DataFrame, sources: Sequence[str]) 
 class Conflator:
     """Gathers the batches of one shard and decides when to hand them on.
 
-    Waiting saves writes: while a backlog is read, each vehicle is written once per wait instead of once
-    per batch. The wait is `least_s`; `BACKLOG_S` as long as there is a backlog; or longer when so many
-    vehicles are due that writing them would take most of the time: `write_s` (seconds per row) times the
-    rows of all `shards`, times `share`.
+    Waiting saves writes: each vehicle is written once per wait instead of once per batch. The wait is
+    `least_s`, or longer when so many vehicles are due that writing them, at `WRITE_S` per row of all
+    `shards`, would take more than a quarter of the time. As long as there is a backlog it is `BACKLOG_S`, or
+    longer until writing takes no more than a thirteenth of the time, but then at most `BACKLOG_MOST_S`.
     """
 
-    def __init__(self, shards: int, least_s: float, write_s: float = 8e-6, share: float = 3.0) -> None:
+    def __init__(self, shards: int, least_s: float) -> None:
         self._least_s = least_s
         self._backlog = False
-        self._per_row_s = write_s * shards * share
+        self._write_s = WRITE_S * shards
         self._pending: list[ShardBatch] = []
         self._rows = 0
         self._compact_rows = 20_000
@@ -127,8 +147,11 @@ class Conflator:
         """Return when (monotonic seconds) what was gathered is due, None when there is nothing."""
         if self._since is None:
             return None
-        least_s = max(self._least_s, BACKLOG_S) if self._backlog else self._least_s
-        return self._since + max(least_s, self._rows * self._per_row_s)
+        writing_s = self._rows * self._write_s
+        wait_s = max(self._least_s, SHARE * writing_s)
+        if self._backlog:
+            wait_s = max(wait_s, BACKLOG_S, min(BACKLOG_SHARE * writing_s, BACKLOG_MOST_S))
+        return self._since + wait_s
 
     def take(self) -> ShardBatch | None:
         """Return everything gathered, as one batch, and start anew."""

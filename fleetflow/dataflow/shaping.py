@@ -14,10 +14,11 @@ from fleetflow.contracts.rule import Rule
 from fleetflow.contracts.schema import Decoded, PingSchema
 from fleetflow.contracts.sink import Counts, ShardBatch
 from fleetflow.contracts.source import Emission
-from fleetflow.dataflow.conflation import newest
+from fleetflow.dataflow.conflation import newest, unfollowed
 from fleetflow.dataflow.places import Lookup
 from fleetflow.dataflow.routing import shard_key
 from fleetflow.dataflow.sharding import shard_of, shards_of
+from fleetflow.native.vehicles import sort_out
 
 EXTRA_COLUMNS = {"source": pl.String(), "received_at": pl.Float64()}
 """What the core adds to the columns of the schema."""
@@ -147,23 +148,15 @@ class Splitter:
     def __call__(self, shaped: Shaped) -> Iterable[tuple[str, ShardBatch]]:
         """Yield one item per shard that gets something."""
         decoded = shaped.decoded
-        pings = newest(decoded.pings) if self._conflate else decoded.pings
-        superseded = decoded.pings.height - pings.height
-        pings = pings.hstack(
-            [
-                pl.Series(name, [value], EXTRA_COLUMNS[name]).new_from_index(0, pings.height)
-                for name, value in (("source", shaped.source), ("received_at", shaped.received_at))
-            ]
-        )
-        if self._places:
-            pings = pings.with_row_index(ROW)
+        pings = decoded.pings.with_row_index(ROW) if self._places else decoded.pings
         parts = self._parts(pings)
+        superseded = pings.height - sum(part.height for part in parts.values())
         partition = shaped.spans[0].partition if shaped.spans else shaped.source
         home = shard_of(partition, self._shards)
         if shaped.spans or shaped.notices or decoded.rejects or superseded:
             parts.setdefault(home, pings.clear())
         for shard, rows in parts.items():
-            part = rows.drop(ROW) if self._places else rows
+            part = _extended(rows.drop(ROW) if self._places else rows, shaped)
             at_home = shard == home
             rejects = tuple(decoded.rejects) if at_home else ()
             lost = superseded if at_home else 0
@@ -181,15 +174,21 @@ class Splitter:
             )
 
     def _parts(self, pings: pl.DataFrame) -> dict[int, pl.DataFrame]:
-        if not pings.height:
-            return {}
-        vins = pings["vin"]
+        if self._conflate and pings.height > FEW:
+            pings = unfollowed(pings)
         if pings.height <= FEW:
-            return self._sorted(pings, [shard_of(vin, self._shards) for vin in vins.to_list()])
-        starts = vins.ne_missing(vins.shift(1)).arg_true()
-        if len(starts) * FEW_RUNS <= pings.height:
-            return self._cut(pings, starts)
-        shards = shards_of(vins, self._shards).alias("_shard")
+            few = newest(pings) if self._conflate else pings
+            return self._sorted(few, [shard_of(vin, self._shards) for vin in few["vin"].to_list()])
+        if not self._conflate:
+            starts = pings["vin"].ne_missing(pings["vin"].shift(1)).arg_true()
+            if len(starts) * FEW_RUNS <= pings.height:
+                return self._cut(pings, starts)
+        found = sort_out(pings, self._shards, newest=self._conflate)
+        if found is not None:
+            rows, counts = found
+            return _sliced(pings[rows], enumerate(counts))
+        pings = newest(pings) if self._conflate else pings
+        shards = shards_of(pings["vin"], self._shards).alias("_shard")
         if shards.n_unique() == 1:
             return {int(shards[0]): pings}
         keyed = pings.hstack([shards])
@@ -202,11 +201,7 @@ class Splitter:
         if len(counts) > 1:
             # a sort that is stable: the pings of a shard stay in their order
             pings = pings[sorted(range(len(shards)), key=shards.__getitem__)]
-        parts, start = {}, 0
-        for shard in sorted(counts):
-            parts[shard] = pings.slice(start, counts[shard])
-            start += counts[shard]
-        return parts
+        return _sliced(pings, sorted(counts.items()))
 
     def _cut(self, pings: pl.DataFrame, starts: pl.Series) -> dict[int, pl.DataFrame]:
         """Split pings that stand together per vehicle, from each of `starts`: nothing is copied."""
@@ -219,3 +214,23 @@ class Splitter:
             shard: parts[0] if len(parts) == 1 else pl.concat(parts, rechunk=False)
             for shard, parts in cuts.items()
         }
+
+
+def _extended(pings: pl.DataFrame, shaped: Shaped) -> pl.DataFrame:
+    """Return pings with `EXTRA_COLUMNS`, which are the same for all of them."""
+    return pings.hstack(
+        [
+            pl.Series(name, [value], EXTRA_COLUMNS[name]).new_from_index(0, pings.height)
+            for name, value in (("source", shaped.source), ("received_at", shaped.received_at))
+        ]
+    )
+
+
+def _sliced(pings: pl.DataFrame, counts: Iterable[tuple[int, int]]) -> dict[int, pl.DataFrame]:
+    """Return slices of pings that are sorted by shard, by the number of pings of each; none is empty."""
+    parts, start = {}, 0
+    for shard, count in counts:
+        if count:
+            parts[shard] = pings.slice(start, count)
+            start += count
+    return parts

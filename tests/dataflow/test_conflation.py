@@ -1,6 +1,7 @@
 """Of many pings of one vehicle the newest, whatever the order and the portions."""
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,13 +95,14 @@ def test_pending_of_another_schema_is_conformed():
 
 
 def test_few_vehicles_wait_little_and_many_wait_longer():
-    conflator = Conflator(shards=8, least_s=0.05, write_s=1e-5, share=2)
+    conflator = Conflator(shards=8, least_s=0.05)
     assert conflator.due_at() is None
     conflator.add(batch([("A", 1.0, 2.0, 3.0, 4, "alpha", 5.0)]), now=100.0)
     assert conflator.due_at() == 100.05
     many = frame([(f"V{n}", 1.0, 2.0, 3.0, 4, "alpha", 5.0) for n in range(5000)])
     conflator.add(ShardBatch(many, counts={}), now=100.01)
-    assert conflator.due_at() > 100.5
+    # three times what writing them takes
+    assert conflator.due_at() == pytest.approx(100 + 3 * 8 * 8e-6 * 5001)
     assert conflator.take().pings.height == 5001
     assert conflator.take() is None
 
@@ -112,3 +114,11 @@ def test_pings_wait_longer_while_more_are_to_be_read():
     assert conflator.due_at() == 100.5
     conflator.add(ShardBatch(frame([row]), counts={}), now=100.1)
     assert conflator.due_at() == 100.05
+
+
+@pytest.mark.parametrize(("vehicles", "wait_s"), [(100, 0.5), (5_000, 3.84), (50_000, 10), (100_000, 19.2)])
+def test_while_more_is_to_be_read_many_vehicles_wait_longer_but_only_some_seconds(vehicles, wait_s):
+    conflator = Conflator(shards=8, least_s=0.05)
+    many = frame([(f"V{n}", 1.0, 2.0, 3.0, 4, "alpha", 5.0) for n in range(vehicles)])
+    conflator.add(ShardBatch(many, counts={}, backlog=True), now=100.0)
+    assert conflator.due_at() == pytest.approx(100 + wait_s)
