@@ -130,7 +130,9 @@ class AlphaPartition:
         if state is None:
             state = self._files[name] = FileState.new(name)
             if look.inode:
+                # stored even if it is empty: what is written to it and then rotated is found by its look
                 state.look = look
+                self._moved[state.key] = state
         state.present = True
         if look is WRITTEN and not state.alias:
             self._again(state)

@@ -351,6 +351,20 @@ def test_writer_that_keeps_a_rotated_file_open_is_followed(folder: Path, read: A
     }
 
 
+def test_file_that_was_empty_when_it_was_last_seen_is_found_after_a_resume(
+    folder: Path, read: Any, content: Any
+) -> None:
+    path = folder / "A.csv"
+    path.touch()
+    reader = read()
+    reader.drain()
+    stored = reader.stored()
+    path.write_bytes(b"one\n")
+    path.rename(folder / "A.csv.1")
+    path.write_bytes(b"eins\n")
+    assert content(read(stored).drain()) == {"A.csv": b"one\n", "A.csv~2": b"eins\n"}
+
+
 def test_file_rotated_while_nobody_looked_is_found_after_a_resume(
     folder: Path, read: Any, content: Any
 ) -> None:
