@@ -16,9 +16,9 @@ class FlowSettings(Settings):
         8, ge=1, le=4096, description="parts the vehicles are split into; fixed once a job has run"
     )
     batch_bytes: int = Field(
-        16 << 20,
+        32 << 20,
         ge=1024,
-        description="payload bytes that a source partition emits at once, about; twice as many for detectors",
+        description="payload bytes that a source partition emits at once, about",
     )
     conflate_s: float = Field(
         0.05, ge=0, le=10, description="how long the newest ping per vehicle may wait for a newer one"

@@ -34,9 +34,12 @@ FEW = 512
 FEW_RUNS = 64
 """Pings of one vehicle that stand together on average, from which on cutting is cheaper than sorting out."""
 
-DECODE_BYTES = 16 << 20
-"""Payload bytes that are decoded as one table. Larger ones would not be faster (columns leave the
-processor's caches), smaller ones would be conflated less before they travel."""
+DECODE_BYTES = 32 << 20
+"""Payload bytes that are decoded as one table. Smaller ones would be conflated less before they travel,
+and what a batch costs each detector would be shared by fewer pings; larger ones take more memory."""
+
+BACKLOG_BYTES = 8 << 20
+"""A source that hands out so much at once has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,7 @@ def decode(schema: PingSchema, emissions: Sequence[Emission]) -> Iterable[Shaped
             Span(p.source, p.partition, p.resource, p.start, p.end, records, p.digest)
             for p, records in zip(part, decoded.records, strict=True)
         )
-        # a source that hands out so much at once has more
-        backlog = sum(len(p.data) for p in part) > DECODE_BYTES // 2
+        backlog = sum(len(p.data) for p in part) > BACKLOG_BYTES
         yield Shaped(part[0].source, decoded, spans, notices, min(p.received_at for p in part), backlog)
         notices = ()
 

@@ -25,9 +25,6 @@ from fleetflow.errors import PluginError
 from fleetflow.plugins import Plugins
 
 FLOW_ID = "fleetflow"
-UNCONFLATED = 2
-"""How many times as much is read at once when every ping travels on: what a batch costs each detector is
-shared by more pings, which saves a tenth of all processor time."""
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 """What a source may be called: its name becomes part of a step id, which is stored data."""
 
@@ -56,12 +53,11 @@ def build(plugins: Plugins, configuration: Configuration, stop: StopFlag) -> Dat
     validate = Validator(rules)
     conflate = not (judges or detectors or recording)
     split = Splitter(settings.shards, conflate=conflate, places=bool(judges))
-    batch_bytes = settings.batch_bytes if conflate else settings.batch_bytes * UNCONFLATED
 
     flow = Dataflow(FLOW_ID)
     decoded = []
     for source in sources:
-        reading = Reading(source, batch_bytes, stop, configuration.once)
+        reading = Reading(source, settings.batch_bytes, stop, configuration.once)
         emitted = op.input(f"read_{source.name}", flow, reading)
         decoded.append(
             op.flat_map_batch(f"decode_{source.name}", emitted, lambda batch: decode(schema, batch))
