@@ -102,7 +102,7 @@ class AlphaPartition:
         return self._scanner.check(self._number)
 
     def position(self) -> Any:
-        """Return `{"v": 1, "files": {key: numbers}}` as `FileState.pack` describes them."""
+        """Return `{"v": 2, "files": {key: numbers}}` as `FileState.pack` describes them."""
         # only what moved since it was last asked for, once per snapshot instead of once per visit
         self._stored.update((key, state.pack()) for key, state in self._moved.items())
         self._moved.clear()

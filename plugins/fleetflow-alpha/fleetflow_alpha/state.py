@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from fleetflow.errors import StoreError
 from fleetflow_alpha.names import to_key, to_name
 
-VERSION = 1
-"""Version of the stored position."""
+VERSION = 2
+"""Version of the stored position. Before 2 files were shared out among partitions in another way."""
 
 HEAD_BYTES = 4096
 """How many bytes from a file's beginning, at most, are compared when the file has changed."""
