@@ -49,8 +49,18 @@ class LogSettings(Settings):
 class RunSettings(Settings):
     """The table [run]."""
 
-    workers: int = Field(2, ge=1, le=64, description="worker threads per process of `fleetflow run`")
+    workers: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="worker threads per process of `fleetflow run`; 0: 2, or 1 in each of several processes",
+    )
     processes: int = Field(1, ge=1, le=64, description="processes of `fleetflow run`")
+
+    def size(self, workers: int | None = None, processes: int | None = None) -> tuple[int, int]:
+        """Return how many workers per process and how many processes to run, by what a command asks for."""
+        processes = processes or self.processes
+        return workers or self.workers or (2 if processes == 1 else 1), processes
 
 
 @hookimpl

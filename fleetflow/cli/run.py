@@ -48,9 +48,10 @@ def run_command(ctx: click.Context, workers: int | None, processes: int | None, 
     recovery = configuration.table("recovery", RecoverySettings)
     store = configuration.path(recovery.dir)
     store.mkdir(parents=True, exist_ok=True)
-    if (processes or settings.processes) == 1:
+    workers, processes = settings.size(workers, processes)
+    if processes == 1:
         configuration.once = configuration.once or once
-        _run_here(plugins, configuration, store, workers or settings.workers, recovery.snapshot_s)
+        _run_here(plugins, configuration, store, workers, recovery.snapshot_s)
         return
     environment = environment_of(configuration, ctx.meta["fleetflow.flags"])
     root = ctx.find_root()
@@ -58,9 +59,7 @@ def run_command(ctx: click.Context, workers: int | None, processes: int | None, 
         environment["FLEETFLOW_CONFIG"] = str(root.params["config"])
     if once:
         environment["FLEETFLOW_ONCE"] = "1"
-    code = _run_cluster(
-        workers or settings.workers, processes or settings.processes, store, recovery.snapshot_s, environment
-    )
+    code = _run_cluster(workers, processes, store, recovery.snapshot_s, environment)
     if code:
         ctx.exit(code if code > 0 else 128 - code)
 

@@ -1,8 +1,9 @@
-"""`fleetflow run` with several processes: one that fails does not end the job."""
+"""`fleetflow run` with several processes: how many workers they have, and that one may fail."""
 
 import pytest
 
 from fleetflow import cluster
+from fleetflow.builtin.core import RunSettings
 from fleetflow.cli import run
 
 
@@ -38,3 +39,17 @@ def test_all_processes_are_started_again_when_one_fails(fake, tmp_path, codes, c
     fake.codes = codes
     assert run._run_cluster(1, 2, tmp_path, 1, {}) == code
     assert fake.started == started
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked", "size"),
+    [
+        ({}, (None, None), (2, 1)),
+        ({}, (None, 3), (1, 3)),
+        ({}, (4, 3), (4, 3)),
+        ({"processes": 2}, (None, None), (1, 2)),
+        ({"workers": 3}, (None, 2), (3, 2)),
+    ],
+)
+def test_several_processes_have_one_worker_each_unless_told_otherwise(settings, asked, size):
+    assert RunSettings(**settings).size(*asked) == size

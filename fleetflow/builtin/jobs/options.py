@@ -67,7 +67,7 @@ def spec_of(ctx: click.Context, name: str, workers: int | None, processes: int |
     from fleetflow.jobs.model import Spec  # noqa: PLC0415
 
     configuration: Configuration = ctx.obj
-    run = configuration.table("run", RunSettings)
+    workers, processes = configuration.table("run", RunSettings).size(workers, processes)
     settings = configuration.table("jobs", JobsSettings)
     chosen = ctx.find_root().params.get("config") or os.environ.get("FLEETFLOW_CONFIG")
     inherited = {
@@ -77,8 +77,8 @@ def spec_of(ctx: click.Context, name: str, workers: int | None, processes: int |
         name=name,
         home=str(configuration.home),
         created_at=time.time(),
-        workers=workers or run.workers,
-        processes=processes or run.processes,
+        workers=workers,
+        processes=processes,
         snapshot_s=configuration.table("recovery", RecoverySettings).snapshot_s,
         once=once,
         config=str(Path(chosen).absolute()) if chosen else "",

@@ -97,15 +97,15 @@ def manifest_command(
     from fleetflow.jobs.model import job_of  # noqa: PLC0415
 
     job_of(Path(), name)
-    run = configuration.table("run", RunSettings)
+    workers, processes = configuration.table("run", RunSettings).size(workers, processes)
     click.echo(
         manifest.render(
             kind,
             manifest.Wanted(
                 name,
                 str(configuration.home),
-                workers or run.workers,
-                processes or run.processes,
+                workers,
+                processes,
                 configuration.table("recovery", RecoverySettings).snapshot_s,
                 image,
             ),

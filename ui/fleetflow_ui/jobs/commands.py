@@ -134,7 +134,7 @@ def start_from(context: Context, places: Places, name: str, job: str) -> str:
 def new_spec(context: Context, job: str) -> Spec:
     """Return a job with the settings of this process, without the dashboard's own, such as passwords."""
     configuration = context.configuration
-    run = configuration.table("run", RunSettings)
+    workers, processes = configuration.table("run", RunSettings).size()
     environment = {
         key: value
         for key, value in os.environ.items()
@@ -148,8 +148,8 @@ def new_spec(context: Context, job: str) -> Spec:
         name=job,
         home=str(configuration.home),
         created_at=time.time(),
-        workers=run.workers,
-        processes=run.processes,
+        workers=workers,
+        processes=processes,
         snapshot_s=configuration.table("recovery", RecoverySettings).snapshot_s,
         config=str(Path(config).absolute()) if config else "",
         environment=environment,

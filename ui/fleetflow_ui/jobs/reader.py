@@ -178,7 +178,7 @@ class JobsReader:
         holder = holder_of(folder)
         at, size = snapshot_of(folder)
         reached = store.progress_of(folder)
-        run = configuration.table("run", RunSettings)
+        workers, processes = configuration.table("run", RunSettings).size()
         tables = configuration.as_dict()
         ledger, quarantine = (
             configuration.path(tables[name]["dir"]) if name in tables else None
@@ -193,8 +193,8 @@ class JobsReader:
                 state="running" if holder is not None else "stopped",
                 since=at,
                 healthy=holder is not None,
-                workers=run.workers,
-                processes=run.processes,
+                workers=workers,
+                processes=processes,
                 pids=(holder,) if holder else (),
                 description=self._described(),
                 snapshot_at=at,
