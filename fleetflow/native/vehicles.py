@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,8 @@ import polars as pl
 from fleetflow.native.library import library
 
 STREAM = b"arrow_array_stream"
+SEED = int.from_bytes(os.urandom(8), "little")
+"""Of a table of VINs that lives for one call."""
 
 _pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
 _pointer_of.restype = ctypes.c_void_p
@@ -40,6 +43,7 @@ def sort_out(pings: pl.DataFrame, shards: int, newest: bool) -> tuple[pl.Series,
         None if time is None else ctypes.c_void_p(time.ctypes.data),
         None if sequence is None else ctypes.c_void_p(sequence.ctypes.data),
         ctypes.c_uint32(shards),
+        ctypes.c_uint64(SEED),
         ctypes.c_void_p(rows.ctypes.data),
         ctypes.c_void_p(counts.ctypes.data),
     )

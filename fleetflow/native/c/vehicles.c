@@ -83,9 +83,10 @@ static int same(const Text *a, const Text *b) {
 }
 
 /* Eight bytes at a time, multiplied and folded: quick and good enough for keys of a table that is gone after
-   this call. What is stored is told by `crc_of`. */
-static uint32_t hash_of(const Text *text) {
-    uint64_t hash = 0x9e3779b97f4a7c15u ^ (uint64_t)text->length, word;
+   this call. The seed is another one in each process, so that nobody can send VINs that all fall into one
+   place. What is stored is told by `crc_of`. */
+static uint32_t hash_of(const Text *text, uint64_t seed) {
+    uint64_t hash = seed ^ (uint64_t)text->length, word;
     const uint8_t *p = text->bytes;
     int64_t left = text->length;
     for (; left >= 8; left -= 8, p += 8) {
@@ -177,7 +178,8 @@ static Slot *find(const Slots *table, const Text *texts, uint32_t hash, const Te
 
 /* Write the newest row of each vehicle to `rows`, by time and then sequence, and return how many there are;
    -1 when that does not decide, or there is no memory. */
-static int64_t newest_rows(const Texts *texts, const double *time, const int64_t *sequence, uint32_t *rows) {
+static int64_t newest_rows(const Texts *texts, const double *time, const int64_t *sequence, uint64_t seed,
+                           uint32_t *rows) {
     Slots table = {slots_of(FEWEST_SLOTS), FEWEST_SLOTS, 0};
     uint32_t *hashes = malloc((size_t)(texts->rows + AHEAD) * sizeof *hashes);
     int64_t count = -1;
@@ -185,7 +187,7 @@ static int64_t newest_rows(const Texts *texts, const double *time, const int64_t
         goto done;
     for (int64_t row = 0; row < texts->rows; row++)
         hashes[row] = row && same(&texts->texts[row], &texts->texts[row - 1]) ? hashes[row - 1]
-                                                                             : hash_of(&texts->texts[row]);
+                                                                             : hash_of(&texts->texts[row], seed);
     for (int64_t row = texts->rows; row < texts->rows + AHEAD; row++)
         hashes[row] = 0;
     for (int64_t row = 0; row < texts->rows; row++) {
@@ -256,12 +258,13 @@ static int by_shard(const Texts *texts, uint32_t shards, uint32_t *rows, int64_t
    (both NULL: all), shard after shard. Returns the number of rows written to `rows`, which has room for all,
    and per shard to `counts`; -1 when others have to decide. */
 int64_t fleetflow_sort_out(struct ArrowArrayStream *vins, int64_t rows_given, const double *time,
-                           const int64_t *sequence, uint32_t shards, uint32_t *rows, int64_t *counts) {
+                           const int64_t *sequence, uint32_t shards, uint64_t seed, uint32_t *rows,
+                           int64_t *counts) {
     Texts texts;
     int64_t count = -1;
     if (rows_given < INT32_MAX && texts_of(vins, rows_given, &texts)) {
         if (time) {
-            count = newest_rows(&texts, time, sequence, rows);
+            count = newest_rows(&texts, time, sequence, seed, rows);
         } else {
             count = rows_given;
             for (int64_t i = 0; i < count; i++)
