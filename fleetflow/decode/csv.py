@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import polars as pl
@@ -20,10 +19,10 @@ from fleetflow.contracts.payload import Payload, Place, Reject
 from fleetflow.contracts.schema import Decoded
 from fleetflow.decode import handful
 from fleetflow.decode.field import Field
+from fleetflow.decode.lines import Lines, Locator, SequenceLocator
 from fleetflow.decode.merge import MALFORMED
-from fleetflow.native.lines import Lines, line_reader
+from fleetflow.native import lines as native
 
-NEWLINE = 0x0A
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 SHOWN_BYTES = 80
 
@@ -55,7 +54,7 @@ class CsvDecoder:
         self._empty = {
             field.name: _constant(field.name, [], field.dtype) for field in fields if _is_list(field)
         }
-        self._native = line_reader([field.dtype for field in self._fields], self._required)
+        self._native = native.line_reader([field.dtype for field in self._fields], self._required)
 
     def decode(self, payloads: Sequence[Payload]) -> Decoded:
         """Turn payloads into pings and rejects, one record per line."""
@@ -65,13 +64,12 @@ class CsvDecoder:
                 return self._finish(payloads, read)
         return self._by_columns(payloads)[0]
 
-    def _finish(self, payloads: Sequence[Payload], read: Lines) -> Decoded:
+    def _finish(self, payloads: Sequence[Payload], read: native.Lines) -> Decoded:
         """Return what was read in C, and what is to be said of the lines that were not."""
         names = (*(field.name for field in self._fields), "sequence")
         pings = self._complete([column.alias(name) for name, column in zip(names, read.columns, strict=True)])
-        lines = _Lines(payloads)
         if not read.strange:
-            return Decoded(pings, [], read.records, _Locator(lines, None))
+            return Decoded(pings, [], read.records, self._locator(payloads, read, pings))
         strange = [
             replace(
                 payloads[number],
@@ -85,19 +83,25 @@ class CsvDecoder:
         numbers = np.array([line for *_, line in read.strange], np.int64)
         plain = np.delete(np.arange(sum(read.records)), numbers)
         if not others.pings.height:
-            return Decoded(pings, others.rejects, read.records, _Locator(lines, plain))
-        places = np.concatenate((plain, numbers if rows is None else numbers[rows]))
-        order = np.argsort(places)
-        pings = pl.concat([pings, others.pings])[order]
-        return Decoded(pings, others.rejects, read.records, _Locator(lines, places[order]))
+            locate = self._locator(payloads, read, pings, plain)
+            return Decoded(pings, others.rejects, read.records, locate)
+        pings, places = _woven(pings, plain, others.pings, numbers if rows is None else numbers[rows])
+        locate = self._locator(payloads, read, pings, places)
+        return Decoded(pings, others.rejects, read.records, locate)
+
+    @staticmethod
+    def _locator(
+        payloads: Sequence[Payload], read: native.Lines, pings: pl.DataFrame, rows: np.ndarray | None = None
+    ) -> SequenceLocator:
+        return SequenceLocator(payloads, read.records, pings["sequence"], rows)
 
     def _by_columns(self, payloads: Sequence[Payload]) -> tuple[Decoded, np.ndarray | None]:
         """Return all that is to be said of payloads, and of which lines the pings are, None: of all."""
-        lines = _Lines(payloads)
+        lines = Lines(payloads)
         few = handful.read(lines.data, self._fields, self._required)
         if few is not None:
             pings = self._complete([*few, lines.sequence])
-            return Decoded(pings, [], lines.records, _Locator(lines, None)), None
+            return Decoded(pings, [], lines.records, Locator(lines, None)), None
         table = self._read(lines.data, lines).hstack([lines.sequence])
         if any(table[name].null_count() for name in self._numbers):
             good = table.select(pl.all_horizontal(pl.col(self._numbers).is_not_null())).to_series()
@@ -107,9 +111,9 @@ class CsvDecoder:
             table = table.filter(good)
         else:
             rejects, rows = [], None
-        return Decoded(self._conform(table), rejects, lines.records, _Locator(lines, rows)), rows
+        return Decoded(self._conform(table), rejects, lines.records, Locator(lines, rows)), rows
 
-    def _read(self, data: bytes, lines: _Lines) -> pl.DataFrame:
+    def _read(self, data: bytes, lines: Lines) -> pl.DataFrame:
         """Return one row per line; a row that cannot be used has null in a number column."""
         if not data:
             return pl.DataFrame(schema=self._table)
@@ -209,87 +213,16 @@ class CsvDecoder:
         return Reject(place, MALFORMED, reason, payload.received_at)
 
 
-class _Lines:
-    """Where each line of a batch stands, in the batch and in its file; found out when it is asked for."""
-
-    def __init__(self, payloads: Sequence[Payload]) -> None:
-        self._payloads = payloads
-
-    def __len__(self) -> int:
-        return len(self._starts)
-
-    @cached_property
-    def data(self) -> bytes:
-        """All payloads, one after the other."""
-        if len(self._payloads) == 1:
-            return self._payloads[0].data
-        return b"".join(payload.data for payload in self._payloads)
-
-    @cached_property
-    def records(self) -> list[int]:
-        """The number of lines per payload."""
-        records: list[int] = np.diff(self._first_line).tolist()
-        return records
-
-    @cached_property
-    def sequence(self) -> pl.Series:
-        """Where each line starts in its file."""
-        shift = np.array([payload.start for payload in self._payloads], np.int64) - self._borders[:-1]
-        found = self._starts + np.repeat(shift, np.diff(self._first_line))
-        return pl.Series("sequence", found, pl.Int64)
-
-    @cached_property
-    def _ends(self) -> np.ndarray:
-        ends = np.flatnonzero(np.frombuffer(self.data, np.uint8) == NEWLINE).astype(np.int64) + 1
-        if len(self.data) and (not len(ends) or ends[-1] != len(self.data)):
-            ends = np.append(ends, len(self.data))
-        return ends
-
-    @cached_property
-    def _starts(self) -> np.ndarray:
-        return np.concatenate((np.zeros(1, np.int64), self._ends[:-1])) if len(self._ends) else self._ends
-
-    @cached_property
-    def _borders(self) -> np.ndarray:
-        return np.cumsum([0] + [len(payload.data) for payload in self._payloads])
-
-    @cached_property
-    def _first_line(self) -> np.ndarray:
-        return np.searchsorted(self._starts, self._borders)
-
-    def bounds(self) -> list[tuple[int, int]]:
-        return list(zip(self._starts.tolist(), self._ends.tolist(), strict=True))
-
-    def at(self, lines: Sequence[int]) -> list[tuple[Place, Payload]]:
-        found = []
-        for line in lines:
-            start, end = int(self._starts[line]), int(self._ends[line])
-            index = int(np.searchsorted(self._borders, start, side="right")) - 1
-            payload = self._payloads[index]
-            offset = payload.start - int(self._borders[index])
-            place = Place(
-                payload.source,
-                payload.partition,
-                payload.resource,
-                start + offset,
-                end + offset,
-                self.data[start:end],
-                payload.media_type,
-            )
-            found.append((place, payload))
-        return found
-
-
-class _Locator:
-    """Finds the lines of pings again; `rows` maps pings to lines when some lines were rejected."""
-
-    def __init__(self, lines: _Lines, rows: np.ndarray | None) -> None:
-        self._lines = lines
-        self._rows = rows
-
-    def __call__(self, rows: Sequence[int]) -> Sequence[Place]:
-        lines = rows if self._rows is None else [int(self._rows[row]) for row in rows]
-        return [place for place, _ in self._lines.at(lines)]
+def _woven(
+    pings: pl.DataFrame, lines: np.ndarray, others: pl.DataFrame, other_lines: np.ndarray
+) -> tuple[pl.DataFrame, np.ndarray]:
+    """Return both in the order of their lines, with the lines. The others, of which there are few, cut in."""
+    at = np.searchsorted(lines, other_lines)
+    borders = [0, *at.tolist(), pings.height]
+    parts = []
+    for number, (begin, end) in enumerate(pairwise(borders)):
+        parts += [pings.slice(begin, end - begin), others.slice(number, 1)]
+    return pl.concat(parts, rechunk=True), np.insert(lines, at, other_lines)
 
 
 def _is_list(field: Field) -> bool:
