@@ -157,7 +157,7 @@ class Conflator:
         """Return everything gathered, as one batch, and start anew."""
         if not self._pending:
             return None
-        merged = merge(self._pending)
+        merged = replace(merge(self._pending), backlog=self._backlog)
         self._pending, self._rows, self._since = [], 0, None
         return merged
 

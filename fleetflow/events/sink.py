@@ -66,14 +66,16 @@ class EventsShard:
         self._release: Callable[[], None] | None = release
 
     def write(self, batch: ShardBatch, settled: Mapping[str, Counts]) -> Mapping[str, Counts]:
-        """Keep the batch's events."""
-        if batch.events and self._store.add(batch.events):
+        """Keep the batch's events, those of a backlog together with others."""
+        keep = self._store.gather if batch.backlog else self._store.add
+        if batch.events and keep(batch.events):
             self._outbox.wake()
         return {}
 
     def snapshot(self) -> None:
         """Return when everything written is on disk: positions are never saved ahead of the events."""
-        self._store.sync()
+        if self._store.sync():
+            self._outbox.wake()
 
     def close(self) -> None:
         """Let go of the store; the last shard waits some seconds for events to be told."""
