@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from fleetflow.timers import SLACK_S
+from fleetflow.timers import QUIET_BYTES_PER_S, QUIET_SLACK_S, SLACK_S, Pace
 
 IN_A_NEW_THREAD = """
 import ctypes, threading
@@ -26,3 +26,24 @@ def test_threads_started_later_may_wake_late():
         [sys.executable, "-c", IN_A_NEW_THREAD], capture_output=True, text=True, check=True
     )
     assert int(found.stdout) == SLACK_S * 1e9
+
+
+def test_a_thread_with_next_to_nothing_to_do_wakes_later_until_much_comes():
+    now, told = [100.0], []
+    pace = Pace(lambda: now[0], told.append)
+    for size in (QUIET_BYTES_PER_S, 0, 1):
+        pace.note(size)
+    now[0] += 1
+    pace.note(0)
+    # one byte too many in the first second
+    assert told == []
+    now[0] += 1.5
+    pace.note(QUIET_BYTES_PER_S)
+    assert told == [QUIET_SLACK_S]
+    for _ in range(3):
+        now[0] += 1
+        pace.note(QUIET_BYTES_PER_S)
+    assert told == [QUIET_SLACK_S]
+    pace.note(1000)
+    pace.note(QUIET_BYTES_PER_S)
+    assert told == [QUIET_SLACK_S, SLACK_S]

@@ -11,6 +11,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from fleetflow.contracts.payload import Payload
 from fleetflow.contracts.source import Emission, Source, SourcePartition
 from fleetflow.dataflow.stop import StopFlag
+from fleetflow.timers import Pace
 
 LONGEST_SLEEP_S = 0.25
 """Bytewax looks for the end of a source only when it is awake: this bounds how long a clean stop takes."""
@@ -35,7 +36,8 @@ class Reading(FixedPartitionedSource[Emission, Any]):
         partition = self._source.open(for_part, resume_state)
         # a worker opens and reads its partitions in its own thread
         turns = self._workers.__dict__.setdefault("turns", Turns(self._batch_bytes))
-        return _Partition(for_part, partition, turns, self._batch_bytes, self._stop, self._once)
+        pace = self._workers.__dict__.setdefault("pace", Pace())
+        return _Partition(for_part, partition, turns, pace, self._batch_bytes, self._stop, self._once)
 
 
 class Turns:
@@ -75,6 +77,7 @@ class _Partition(StatefulSourcePartition[Emission, Any]):
         name: str,
         partition: SourcePartition,
         turns: Turns,
+        pace: Pace,
         batch_bytes: int,
         stop: StopFlag,
         once: bool,
@@ -82,6 +85,7 @@ class _Partition(StatefulSourcePartition[Emission, Any]):
         self._name = name
         self._partition = partition
         self._turns = turns
+        self._pace = pace
         self._batch_bytes = batch_bytes
         self._stop = stop
         self._once = once
@@ -95,7 +99,9 @@ class _Partition(StatefulSourcePartition[Emission, Any]):
             self._awake = datetime.now(UTC)
             return []
         batch = list(self._partition.poll(self._batch_bytes))
-        self._turns.took(self._name, sum(len(item.data) for item in batch if isinstance(item, Payload)))
+        size = sum(len(item.data) for item in batch if isinstance(item, Payload))
+        self._turns.took(self._name, size)
+        self._pace.note(size)
         if not batch and self._once and self._partition.caught_up():
             raise StopIteration
         # an answer with something in it is followed by another question at once
