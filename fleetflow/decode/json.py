@@ -1,14 +1,15 @@
 """JSON arrays to pings.
 
-The fast path lets msgspec check and build all elements of all pages at once. A page with an element that
-does not fit is taken apart: that element is rejected with its own bytes, the others go on.
+Pages of the usual form are read in C where that was compiled (`fleetflow.native`). For the others msgspec
+checks and builds all elements of a page at once. A page with an element that does not fit is taken apart:
+that element is rejected with its own bytes, the others go on.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
+from itertools import accumulate, chain
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from fleetflow.contracts.payload import Payload, Place, Reject
 from fleetflow.contracts.schema import Decoded
 from fleetflow.decode.field import Field
 from fleetflow.decode.merge import MALFORMED, whole
+from fleetflow.native.pages import page_reader
 
 PYTHON_TYPES: dict[pl.DataType | type[pl.DataType], Any] = {
     pl.String: str,
@@ -59,11 +61,36 @@ class JsonDecoder:
         self._page = msgspec.json.Decoder(list[page])
         self._element = msgspec.json.Decoder(record)
         self._raw = msgspec.json.Decoder(list[msgspec.Raw])
+        self._native = None
+        if all(field.required or field.default == [] for field in fields):
+            self._native = page_reader([(field.name, field.dtype, field.required) for field in fields])
 
     def decode(self, payloads: Sequence[Payload]) -> Decoded:
         """Turn pages into pings and rejects, one record per element."""
+        if self._native is not None:
+            read = self._native.read([payload.data for payload in payloads])
+            if read is not None:
+                columns, records = read
+                frame = pl.DataFrame(
+                    [column.alias(name) for name, column in zip(self._columns, columns, strict=True)]
+                )
+                return Decoded(frame, [], records, self._locator(payloads, records, frame["sequence"]))
+        return self._by_elements(payloads)
+
+    def _locator(
+        self, payloads: Sequence[Payload], counts: Sequence[int], sequences: pl.Series
+    ) -> Callable[[Sequence[int]], Sequence[Place]]:
+        """Return what finds the elements of pings again; `counts` are the pings per payload."""
+        ends = list(accumulate(counts))
+
+        def locate(rows: Sequence[int]) -> Sequence[Place]:
+            return [self._place(payloads[bisect_right(ends, row)], int(sequences[row])) for row in rows]
+
+        return locate
+
+    def _by_elements(self, payloads: Sequence[Payload]) -> Decoded:
         pings: list[Any] = []
-        ends: list[int] = []
+        counts: list[int] = []
         rejects: list[Reject] = []
         records: list[int] = []
         for payload in payloads:
@@ -75,19 +102,14 @@ class JsonDecoder:
                 rejects.extend(refused)
             records.append(count)
             pings.extend(page)
-            ends.append(len(pings))
+            counts.append(len(page))
         frame = pl.DataFrame(
             [
                 _series(name, dtype, list(map(attrgetter(name), pings)))
                 for name, dtype in self._columns.items()
             ]
         )
-        sequences = frame["sequence"]
-
-        def locate(rows: Sequence[int]) -> Sequence[Place]:
-            return [self._place(payloads[bisect_right(ends, row)], int(sequences[row])) for row in rows]
-
-        return Decoded(frame, rejects, records, locate)
+        return Decoded(frame, rejects, records, self._locator(payloads, counts, frame["sequence"]))
 
     def _one_by_one(self, payload: Payload) -> tuple[list[Any], list[Reject], int]:
         try:
