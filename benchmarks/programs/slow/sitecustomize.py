@@ -44,6 +44,25 @@ if file_s:
     os.open, os.stat = slow(os.open, is_input), slow(os.stat, is_input)
     for name in ("pread", "preadv"):
         setattr(os, name, slow(getattr(os, name), lambda *_: True))
+    if "fleetflow" in sys.orig_argv:
+        from fleetflow.native.files import FileReader
+
+        def slow_many(function, calls):
+            """Of one call for many files each file is waited for, as often as it is asked in C."""
+
+            def slowed(self, *arguments):
+                *others, most_s = arguments
+                # nothing more is begun when the time is over
+                some = max(1, int(most_s / (calls * file_s)))
+                others = [part if isinstance(part, int) else part[:some] for part in others]
+                found = function(self, *others, most_s)
+                wait(calls * file_s * len(found))
+                return [(answer, wait_s + calls * file_s) for answer, wait_s in found]
+
+            return slowed
+
+        # opened, and read once, or, where something was read before, three times: as of new files
+        FileReader.read, FileReader.look = slow_many(FileReader.read, 2), slow_many(FileReader.look, 1)
 
 if commit_s and "fleetflow" in sys.orig_argv:
     from fleetflow_vehicles.store import Store

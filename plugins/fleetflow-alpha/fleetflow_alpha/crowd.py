@@ -18,6 +18,10 @@ R = TypeVar("R")
 THREADS = 16
 AT_ONCE = 4 * THREADS
 """How many files are in hand at once where they have to be waited for."""
+BATCH = 256
+"""How many files are in hand at once where they are done in one call."""
+BATCH_AT_MOST_S = 0.02
+"""After this long such a call begins no other file: the rest may have to be waited for by many threads."""
 SAMPLE = 16
 """So many files tell whether others have to be waited for."""
 UNTIMED = 7 * SAMPLE
@@ -44,15 +48,24 @@ class Crowd:
         self._untimed = 0
         self._pool: ThreadPoolExecutor | None = None
 
-    def each(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    def each(
+        self,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        many: Callable[[Sequence[T]], Sequence[tuple[R, float]]] | None = None,
+    ) -> Iterator[R]:
         """Yield `function(item)` of each item, in their order; raises what it raises.
 
         Where nothing has to be waited for, an item is taken when it is its turn; else up to `AT_ONCE` ahead.
+        `many` does the same with up to `BATCH` items at once where nothing has to be waited for: with the
+        first of them, at least one, and tells how many seconds each was waited for.
         """
         rest = iter(items)
         for item in rest:
             if self.slow:
                 yield from self._together(function, [item, *islice(rest, AT_ONCE - 1)])
+            elif many is not None:
+                yield from self._batch(function, [item, *islice(rest, BATCH - 1)], many)
             elif self._untimed:
                 self._untimed -= 1
                 yield function(item)
@@ -66,6 +79,22 @@ class Crowd:
         if pool is not None:
             pool.shutdown()
 
+    def _batch(
+        self,
+        function: Callable[[T], R],
+        items: Sequence[T],
+        many: Callable[[Sequence[T]], Sequence[tuple[R, float]]],
+    ) -> Iterator[R]:
+        while items:
+            if self.slow:
+                yield from self._together(function, items)
+                return
+            done = many(items)
+            self._note([wait_s for _, wait_s in done])
+            items = items[len(done) :]
+            for result, _ in done:
+                yield result
+
     def _together(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         with self._lock:
             if self._pool is None:
@@ -78,15 +107,15 @@ class Crowd:
         try:
             return function(item)
         finally:
-            self._note(time.perf_counter() - wall_s - (time.thread_time() - cpu_s))
+            self._note([time.perf_counter() - wall_s - (time.thread_time() - cpu_s)])
 
-    def _note(self, wait_s: float) -> None:
+    def _note(self, waits_s: Sequence[float]) -> None:
         with self._lock:
-            self._waits.append(wait_s)
+            self._waits += waits_s
             if len(self._waits) < SAMPLE:
                 return
             waits, self._waits = sorted(self._waits), []
-        slow = waits[SAMPLE // 4] > LONG_S
+        slow = waits[len(waits) // 4] > LONG_S
         if slow != self.slow:
             log.debug("files have to be waited for: %s (%s)", slow, self._what)
         self.slow, self._untimed = slow, 0 if slow else UNTIMED

@@ -9,12 +9,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fleetflow.contracts.payload import Payload
 from fleetflow.contracts.source import Emission
+from fleetflow.native.files import FileReader
 from fleetflow_alpha import reading
+from fleetflow_alpha.crowd import BATCH_AT_MOST_S
 from fleetflow_alpha.names import resource, to_key
 from fleetflow_alpha.notices import Notices
 from fleetflow_alpha.reading import Fetched
@@ -62,6 +65,7 @@ class AlphaPartition:
         self._behind = self._behind_files = 0
         self._began = self._received_at = 0.0
         self._closed = False
+        self._reader = reading.many_reader()
         scanner.open(number, [name for name, state in states.items() if not state.deleted_at])
 
     def poll(self, max_bytes: int) -> Sequence[Emission]:
@@ -182,7 +186,8 @@ class AlphaPartition:
         self._moved.pop(state.key, None)
 
     def _visit_pending(self, budget: Budget, payloads: list[Emission]) -> None:
-        for visit in self._scanner.reads.each(self._fetch, self._next(budget, payloads)):
+        many = None if self._reader is None else partial(self._fetch_many, self._reader)
+        for visit in self._scanner.reads.each(self._fetch, self._next(budget, payloads), many):
             budget.done(visit, self._visited(visit, payloads))
 
     def _next(self, budget: Budget, payloads: list[Emission]) -> Iterator[Visit]:
@@ -203,6 +208,20 @@ class AlphaPartition:
             visit.found = error
         return visit
 
+    def _fetch_many(self, reader: FileReader, visits: Sequence[Visit]) -> list[tuple[Visit, float]]:
+        """Open and read several files at once; tells how long each was waited for."""
+        directory, block = self._scanner.directory, self._settings.block_bytes
+        paths = [f"{directory}/{visit.state.name}" for visit in visits]
+        wanted = [(visit.state, visit.want) for visit in visits]
+        fetched = reading.fetch_many(reader, paths, wanted, block, BATCH_AT_MOST_S)
+        for visit, (found, _) in zip(visits, fetched, strict=False):
+            if found is None:
+                # whatever is the matter with it
+                self._fetch(visit)
+            else:
+                visit.found = found
+        return [(visit, wait_s) for visit, (_, wait_s) in zip(visits, fetched, strict=False)]
+
     def _visited(self, visit: Visit, payloads: list[Emission]) -> int:
         """Judge what was fetched: one block, or one long line; returns the bytes that were looked through."""
         state, found = visit.state, visit.found
@@ -221,7 +240,8 @@ class AlphaPartition:
             self._failed(state, error)
             return 0
         finally:
-            os.close(found.fd)
+            if found.fd >= 0:
+                os.close(found.fd)
 
     def _read(
         self, fetched: Fetched, state: FileState, look: Look, left: int, payloads: list[Emission]
@@ -256,7 +276,7 @@ class AlphaPartition:
         state.size = lines.searched if lines.ended else look.size
         if lines.data:
             start = state.offset
-            reading.advance(state, tail, lines)
+            reading.advance(state, tail, lines, fetched.sums)
             payloads.append(self._payload(state, start, lines.data))
         state.searched = max(lines.searched, state.offset)
         self._settle(state)

@@ -6,12 +6,16 @@ Every function works on a descriptor with `os.pread`, which lets other threads r
 import os
 import stat
 import zlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from fleetflow.native.files import EDGE_BYTES, FileReader, Known, file_reader
 from fleetflow_alpha.state import HEAD_BYTES, TAIL_BYTES, FileState, Look
 
 SHORT_REST = 1 << 16
 """A rest up to this length is searched again with what follows: a writer may have corrected it."""
+
+NOBODY = Known(-1, 0, 0, 0, 0, 0, 0, 0, 0)
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -33,13 +37,63 @@ class Fetched(NamedTuple):
     """A file that was opened: its descriptor, which is to be closed, and its look, None for no regular file.
 
     `lines` and `tail` are what `read_lines` and `matching_tail` return, and were asked in this order, where
-    the file is plainly the one that was read before; else `lines` is None, and nothing was read.
+    the file is plainly the one that was read before; else `lines` is None, and nothing was read. With `sums`,
+    what `advance` would find, the descriptor is -1: the file was closed already.
     """
 
     fd: int
     look: Look | None
     lines: Lines | None = None
     tail: bytes | None = None
+    sums: tuple[int, int, int, int, int] | None = None
+
+
+def many_reader() -> FileReader | None:
+    """Return what does in one call with many files what `fetch` does; None where there is no such thing."""
+    return file_reader() if HEAD_BYTES == TAIL_BYTES == EDGE_BYTES else None
+
+
+def fetch_many(
+    reader: FileReader,
+    paths: Sequence[str],
+    wanted: Sequence[tuple[FileState, int]],
+    block: int,
+    most_s: float,
+) -> list[tuple[Fetched | None, float]]:
+    """Fetch several files; each is told with how long it had to be waited for.
+
+    None stands for one that is better fetched alone. Returns fewer when that took longer than `most_s`.
+    """
+    fetched: list[tuple[Fetched | None, float]] = []
+    for (state, _), (part, wait_s) in zip(
+        wanted,
+        reader.read(paths, [_known(state, want, block) for state, want in wanted], most_s),
+        strict=False,
+    ):
+        found = None
+        if part is not None:
+            searched = state.offset + part.looked
+            found = Fetched(-1, Look(*part.look), Lines(part.data, searched, part.looked), b"", part.sums)
+        fetched.append((found, wait_s))
+    return fetched
+
+
+def _known(state: FileState, want: int, block: int) -> Known:
+    offset, searched = state.offset, state.searched
+    if state.alias or searched - offset > min(SHORT_REST, block):
+        # no file has this inode number: to be fetched alone
+        return NOBODY
+    return Known(
+        state.look.inode,
+        searched,
+        offset,
+        want,
+        state.crc,
+        state.head_bytes,
+        state.head_crc,
+        state.tail_bytes,
+        state.tail_crc,
+    )
 
 
 def fetch(path: str, state: FileState, want: int, block: int) -> Fetched:
@@ -132,9 +186,16 @@ def matching_tail(fd: int, state: FileState) -> bytes | None:
     return tail
 
 
-def advance(state: FileState, tail: bytes, lines: Lines) -> None:
-    """Move the state behind `lines`; `tail` is what `matching_tail` returned."""
+def advance(
+    state: FileState, tail: bytes, lines: Lines, sums: tuple[int, int, int, int, int] | None = None
+) -> None:
+    """Move the state behind `lines`; `tail` is what `matching_tail` returned, not needed with `sums`."""
     data = lines.data
+    if sums is not None:
+        state.crc, state.head_bytes, state.head_crc, state.tail_bytes, state.tail_crc = sums
+        state.offset += len(data)
+        state.told_long = False
+        return
     if not state.offset:
         # the head's CRC-32 is where that of all goes on: nothing is gone through twice
         head = data[:HEAD_BYTES]

@@ -17,9 +17,10 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from fleetflow_alpha.crowd import Crowd
+from fleetflow.native.files import file_reader
+from fleetflow_alpha.crowd import BATCH_AT_MOST_S, Crowd
 from fleetflow_alpha.names import shard_of
 from fleetflow_alpha.settings import AlphaSettings
 from fleetflow_alpha.state import NEVER, WRITTEN, Look
@@ -47,6 +48,8 @@ _NOT_A_FILE = Look(0, -1, 0, 0)
 _EXPECTED = Look(0, -2, 0, 0)
 """In place of the look of a file that the partition knows, before the first one."""
 
+_Answer = tuple[int, int, int, int] | os.stat_result | OSError
+
 Hints = dict[str, Look | None]
 """Files that changed, with their look; None: the file is gone."""
 
@@ -63,6 +66,7 @@ class Shard:
         self.hints: Hints = {}
         self.news: list[str] = []
         self.looked = False
+        self._reader = file_reader()
 
     def look(self, fd: int) -> tuple[int, set[str]]:
         """Ask `stat` of every file, and keep what changed as hints.
@@ -100,13 +104,26 @@ class Shard:
         """Ask `stat` of the files in `looks`; returns those that look otherwise."""
         hints = Hints()
 
-        def ask(name: str) -> os.stat_result | OSError:
+        def ask(name: str) -> _Answer:
             try:
                 return os.stat(name, dir_fd=fd)
             except OSError as error:
                 return error
 
-        for (name, old), found in zip(looks.items(), self._crowd.each(ask, looks), strict=True):
+        def ask_many(names: Sequence[str]) -> list[tuple[_Answer, float]]:
+            assert reader is not None
+            answers = reader.look(fd, names, [looks[name] for name in names], BATCH_AT_MOST_S)
+            # of what is no usual file more has to be known
+            return [
+                (ask(name) if look is None else look, wait_s)
+                for name, (look, wait_s) in zip(names, answers, strict=False)
+            ]
+
+        reader = self._reader
+        every = self._crowd.each(ask, looks, None if reader is None else ask_many)
+        for (name, old), found in zip(looks.items(), every, strict=True):
+            if found is old:
+                continue
             if isinstance(found, FileNotFoundError | NotADirectoryError):
                 if old is NEVER:
                     # nobody heard of it: a link to nowhere, which must not be news at every look
@@ -117,10 +134,12 @@ class Shard:
             if isinstance(found, OSError):
                 # no file looks like this: the partition will meet the same error and report it
                 look = Look(0, 0, 0, -(found.errno or 1))
-            else:
+            elif isinstance(found, os.stat_result):
                 look = Look(found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            else:
+                look = Look(*found)
             if look != old:
-                if not isinstance(found, OSError) and not stat.S_ISREG(found.st_mode):
+                if isinstance(found, os.stat_result) and not stat.S_ISREG(found.st_mode):
                     if old is _NOT_A_FILE:
                         continue
                     look = _NOT_A_FILE

@@ -13,8 +13,31 @@ from fleetflow_alpha.settings import AlphaSettings
 from fleetflow_alpha.source import AlphaSource
 
 from fleetflow.contracts.payload import Notice, Payload
+from fleetflow.native.library import library
 
 DEADLINE_S = 20.0
+WAYS = ["in C", "in Python"] if library() is not None else ["in Python"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let each test read in both ways; only in Python where it replaces what that way calls."""
+    ways = ["in Python"] if "in_python" in metafunc.fixturenames else WAYS
+    metafunc.parametrize("way", ways, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Read files in this way."""
+    chosen = getattr(request, "param", WAYS[0])
+    if chosen == "in Python":
+        monkeypatch.setattr("fleetflow_alpha.reading.file_reader", lambda: None)
+        monkeypatch.setattr("fleetflow_alpha.scanner.file_reader", lambda: None)
+    return str(chosen)
+
+
+@pytest.fixture
+def in_python() -> None:
+    """Ask for reading in Python alone: the test replaces what is called there."""
 
 
 class Reader:

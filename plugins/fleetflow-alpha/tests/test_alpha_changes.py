@@ -114,6 +114,7 @@ def test_renamed_over_file_that_continues_goes_on(folder: Path, read: Any, conte
     assert told(reader) == []
 
 
+@pytest.mark.usefixtures("in_python")
 def test_file_overwritten_while_it_is_read_never_mixes(
     folder: Path, read: Any, overwrite: Any, content: Any, monkeypatch: Any
 ) -> None:

@@ -1,6 +1,7 @@
 """Files that have to be waited for are waited for together; nothing else changes."""
 
 import math
+import operator
 import threading
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,30 @@ def test_files_that_have_to_be_waited_for_respect_what_is_asked_for(
     asked = 200_000
     while not reader.partition.caught_up():
         assert sum(len(payload.data) for payload in reader.poll(asked)) <= asked
+
+
+def test_a_batch_goes_on_where_it_was_left(many: Crowd, monkeypatch: Any) -> None:
+    monkeypatch.setattr(crowd, "LONG_S", math.inf)
+    taken = []
+
+    def some(numbers: Any) -> Any:
+        taken.append(len(numbers))
+        return [(-number, 0.0) for number in numbers[:100]]
+
+    found = list(many.each(operator.neg, range(crowd.BATCH + 1), some))
+    assert found == [-number for number in range(crowd.BATCH + 1)]
+    assert taken == [crowd.BATCH, crowd.BATCH - 100, crowd.BATCH - 200, 1]
+
+
+def test_the_rest_of_a_batch_that_is_waited_for_is_done_together(many: Crowd) -> None:
+    taken = []
+
+    def some(numbers: Any) -> Any:
+        taken.append(len(numbers))
+        return [(-number, 2 * crowd.LONG_S) for number in numbers[: crowd.SAMPLE]]
+
+    found = many.each(operator.neg, range(50), some)
+    assert [next(found) for _ in range(crowd.SAMPLE)] == [-number for number in range(crowd.SAMPLE)]
+    assert many.slow
+    assert list(found) == [-number for number in range(crowd.SAMPLE, 50)]
+    assert taken[0] == 50

@@ -9,6 +9,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fleetflow_alpha.names import resource, to_key, to_name
 from fleetflow_alpha.partition import AlphaPartition
 from fleetflow_alpha.settings import AlphaSettings
@@ -35,6 +36,9 @@ class Files(RuleBasedStateMachine):
     per file what was not an append.
     """
 
+    in_c = True
+    """Whether files are read in C, where that was compiled."""
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="alpha"))
@@ -48,7 +52,11 @@ class Files(RuleBasedStateMachine):
 
     def open(self, position: Any) -> AlphaPartition:
         chosen = AlphaSettings(shards=1, poll_s=0.002, block_bytes=4096, rotation_wait_s=0)
-        return AlphaSource(self.folder, chosen).open("alpha-00", position)
+        with pytest.MonkeyPatch.context() as patch:
+            if not self.in_c:
+                patch.setattr("fleetflow_alpha.reading.file_reader", lambda: None)
+                patch.setattr("fleetflow_alpha.scanner.file_reader", lambda: None)
+            return AlphaSource(self.folder, chosen).open("alpha-00", position)
 
     def teardown(self) -> None:
         self.partition.close()
@@ -193,7 +201,16 @@ class Files(RuleBasedStateMachine):
 
 
 Files.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+class FilesInPython(Files):
+    """The same without anything in C."""
+
+    in_c = False
+
+
 TestFiles = Files.TestCase
+TestFilesInPython = FilesInPython.TestCase
 
 
 @settings(max_examples=300, deadline=None)

@@ -149,6 +149,7 @@ def test_position_of_another_version_is_refused(folder: Path, read: Any) -> None
             read(position)
 
 
+@pytest.mark.usefixtures("in_python")
 def test_resume_opens_no_file_that_did_not_change(folder: Path, read: Any, monkeypatch: Any) -> None:
     for number in range(50):
         (folder / f"{number}.csv").write_bytes(b"one\n")

@@ -32,6 +32,7 @@ class Locked:
         return self._open(path)
 
 
+@pytest.mark.usefixtures("in_python")
 def test_unreadable_file_is_told_once_and_recovers(
     folder: Path, read: Any, content: Any, monkeypatch: Any
 ) -> None:
@@ -53,6 +54,7 @@ def test_unreadable_file_is_told_once_and_recovers(
     assert told(reader) == ["unreadable", "recovered"]
 
 
+@pytest.mark.usefixtures("in_python")
 def test_unreadable_file_is_tried_at_once_when_its_permissions_change(
     folder: Path, read: Any, monkeypatch: Any
 ) -> None:
@@ -66,6 +68,7 @@ def test_unreadable_file_is_tried_at_once_when_its_permissions_change(
     assert reader.drain()[0].data == b"one\n"
 
 
+@pytest.mark.usefixtures("in_python")
 def test_error_while_reading_is_told_and_read_again(folder: Path, read: Any, monkeypatch: Any) -> None:
     (folder / "A.csv").write_bytes(b"one\n")
     read_lines = reading.read_lines
