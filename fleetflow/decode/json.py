@@ -20,7 +20,7 @@ import polars as pl
 from fleetflow.contracts.payload import Payload, Place, Reject
 from fleetflow.contracts.schema import Decoded
 from fleetflow.decode.field import Field
-from fleetflow.decode.merge import MALFORMED, whole
+from fleetflow.decode.merge import MALFORMED, in_payload_order, whole
 from fleetflow.native.pages import page_reader
 
 PYTHON_TYPES: dict[pl.DataType | type[pl.DataType], Any] = {
@@ -75,6 +75,9 @@ class JsonDecoder:
                     [column.alias(name) for name, column in zip(self._columns, columns, strict=True)]
                 )
                 return Decoded(frame, [], records, self._locator(payloads, records, frame["sequence"]))
+            if len(payloads) > 1:
+                # only the pages that are not of the usual form
+                return in_payload_order(payloads, {p.media_type: self for p in payloads}, self._columns)
         return self._by_elements(payloads)
 
     def _locator(

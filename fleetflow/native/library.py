@@ -13,8 +13,8 @@ log = logging.getLogger(__name__)
 FILE = Path(__file__).with_name("_native.so")
 SWITCH = "FLEETFLOW_NATIVE"
 """Set to 0 in the environment, everything is done in Python."""
-VERSION = 1
-"""Of the functions: what was compiled from other sources is not used."""
+VERSION = 2
+"""Of functions and structures, in C and here: what was compiled from others is not used."""
 
 
 @lru_cache(maxsize=1)

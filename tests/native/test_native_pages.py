@@ -2,6 +2,7 @@
 
 import json
 
+import polars as pl
 import pytest
 from fleetflow_ping.plugin import FIELDS
 from hypothesis import given
@@ -11,6 +12,7 @@ from polars.testing import assert_frame_equal
 from fleetflow.contracts.payload import Payload
 from fleetflow.decode.json import JsonDecoder
 from fleetflow.native.library import library
+from fleetflow.native.pages import page_reader
 
 pytestmark = pytest.mark.skipif(library() is None, reason="nothing was compiled: there is no C compiler")
 
@@ -133,13 +135,23 @@ def test_pages_of_the_usual_form_are_read_in_c(separators):
     assert same(bodies).pings.height == 1000
 
 
-def test_one_strange_record_leaves_all_pages_to_the_other_reader():
+def test_one_strange_record_leaves_its_page_to_the_other_reader(monkeypatch):
     bodies = [
         json.dumps([ping(1)]).encode(),
         json.dumps([ping(2, vin="é"), ping(3)], ensure_ascii=False).encode(),
     ]
     assert NATIVE._native.read(bodies) is None
     assert same(bodies).pings["vin"].to_list() == [ping(1)["vin"], "é", ping(3)["vin"]]
+    others, by_elements = [], NATIVE._by_elements
+    monkeypatch.setattr(NATIVE, "_by_elements", lambda some: others.append(some) or by_elements(some))
+    same(bodies)
+    assert [[payload.data for payload in some] for some in others] == [bodies[1:]]
+
+
+def test_what_nobody_asks_for_is_skipped():
+    reader = page_reader([("sequence", pl.Int64(), True)])
+    columns, records = reader.read([json.dumps([ping(n) for n in range(9)]).encode()])
+    assert (columns[0].to_list(), records) == (list(range(9)), [9])
 
 
 def test_texts_that_were_read_outlive_the_page():

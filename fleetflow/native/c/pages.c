@@ -2,8 +2,8 @@
    said (RFC 8259 has the grammar).
 
    In the usual form texts are printable ASCII without escapes, numbers are as `read_float` and `read_int` say
-   and without exponents, no name comes twice in an object, and what nobody asks for is a text, a number or a
-   literal. Each page is followed by a zero byte, as the bytes of Python are: no token has one, so that every
+   and without exponents, no name comes twice in an object, and what nobody asks for is a text, a number, a
+   literal or an array of texts. Each page is followed by a zero byte, as the bytes of Python are: no token has one, so that every
    scan ends there. */
 
 #include "columns.h"
@@ -61,24 +61,7 @@ static int is_text(const Cursor *cursor, const char *text, int64_t length) {
     return cursor->end - cursor->at >= length && !memcmp(cursor->at, text, (size_t)length);
 }
 
-/* Skip a value that nobody asks for. */
-static int skip_value(Cursor *cursor) {
-    const uint8_t *text;
-    int64_t length;
-    if (*cursor->at == '"')
-        return find_text(cursor, &text, &length);
-    if (is_text(cursor, "true", 4) || is_text(cursor, "null", 4)) {
-        cursor->at += 4;
-    } else if (is_text(cursor, "false", 5)) {
-        cursor->at += 5;
-    } else {
-        double number;
-        if (!is_begun(cursor->at) || !read_float(&cursor->at, &number))
-            return 0;
-    }
-    return is_over(cursor->at);
-}
-
+/* Read an array of texts, each to the column unless that is NULL. */
 static int read_words(Cursor *cursor, Column *column) {
     const uint8_t *text;
     int64_t length;
@@ -89,13 +72,33 @@ static int read_words(Cursor *cursor, Column *column) {
         return 1;
     }
     do {
-        if (!find_text(cursor, &text, &length) || !column_word(column, text, length))
+        if (!find_text(cursor, &text, &length) || (column && !column_word(column, text, length)))
             return 0;
     } while (skip(cursor, ','));
     if (*cursor->at != ']')
         return 0;
     cursor->at++;
     return 1;
+}
+
+/* Skip a value that nobody asks for. */
+static int skip_value(Cursor *cursor) {
+    const uint8_t *text;
+    int64_t length;
+    if (*cursor->at == '"')
+        return find_text(cursor, &text, &length);
+    if (*cursor->at == '[')
+        return read_words(cursor, NULL);
+    if (is_text(cursor, "true", 4) || is_text(cursor, "null", 4)) {
+        cursor->at += 4;
+    } else if (is_text(cursor, "false", 5)) {
+        cursor->at += 5;
+    } else {
+        double number;
+        if (!is_begun(cursor->at) || !read_float(&cursor->at, &number))
+            return 0;
+    }
+    return is_over(cursor->at);
 }
 
 enum { WHOLE_DIGITS = 15 };

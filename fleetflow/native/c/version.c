@@ -1,2 +1,2 @@
 /* Must be the VERSION of library.py: changed with every function that is called from there. */
-int fleetflow_native_version(void) { return 1; }
+int fleetflow_native_version(void) { return 2; }

@@ -6,15 +6,10 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
 import msgspec
-import numpy as np
-import polars as pl
-
-from fleetflow.native.pages import PageReader, page_reader
 
 LARGEST = 2**63 - 1
 """The largest sequence that can be used (pings keep it in 64 bits)."""
@@ -114,9 +109,6 @@ def read(body: bytes) -> Page:
     turned into strings when a page holds one, and so are its numbers beyond the range of a float; an element
     with half a surrogate pair becomes `{"sequence": N, "unreadable": its text}`. None of them is a ping.
     """
-    rising = _rising(body)
-    if rising is not None:
-        return Page(body, rising)
     try:
         found = [element.sequence for element in _SEQUENCES.decode(body)]
     except _UNREADABLE:
@@ -172,26 +164,6 @@ def place(page: Page, since: int) -> Placed | None:
 def quoted(body: bytes, longest: int = 1_000_000) -> bytes:
     """Return `body` as a JSON array of one string: a page whose one element is surely no ping."""
     return json.dumps([body[:longest].decode("utf-8", "backslashreplace")]).encode()
-
-
-@lru_cache(maxsize=1)
-def _reader() -> PageReader | None:
-    return page_reader([("sequence", pl.Int64(), True)])
-
-
-def _rising(body: bytes) -> range | None:
-    """Return the sequences of a page of the usual form that has no gap; None for all others."""
-    reader = _reader()
-    found = None if reader is None else reader.read([body])
-    if found is None:
-        return None
-    sequences = found[0][0].to_numpy()
-    if not len(sequences):
-        return range(0)
-    first = int(sequences[0])
-    if first < 0 or (np.diff(sequences) != 1).any():
-        return None
-    return range(first, first + len(sequences))
 
 
 def _usable(sequence: int | None) -> int | None:
