@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from fleetflow.plugins import Plugins
 if TYPE_CHECKING:
     from bytewax.dataflow import Dataflow
 
+log = logging.getLogger(__name__)
+
 
 def load(
     file: Path | None = None,
@@ -27,8 +30,6 @@ def load(
 
     Which plugins are disabled is itself a setting, so that one is read first, without the others' tables.
     """
-    # NumPy's linear algebra, which nothing here needs, would start threads that spin for a while
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # the allocator that Polars brings gives freed blocks back after half a second, only to ask for them again
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:10000")
     everything = plugins.load()
@@ -56,11 +57,14 @@ def prepare(active: Plugins, configuration: Configuration, store: Path | None) -
     from fleetflow.dataflow.wiring import build  # noqa: PLC0415
     from fleetflow.ledger.settings import LedgerSettings  # noqa: PLC0415 - keeps other commands quick
     from fleetflow.memory import keep_freed_blocks, keep_loaded  # noqa: PLC0415
+    from fleetflow.native.library import library  # noqa: PLC0415
     from fleetflow.recovery import StoreLock, ensure_store  # noqa: PLC0415
     from fleetflow.timers import wake_together  # noqa: PLC0415 - as above
 
     keep_freed_blocks()
     wake_together()
+    if library() is None:
+        log.info("pings are read in Python, which takes longer: nothing was compiled, or it is switched off")
     stop = StopFlag()
     flow = build(active, configuration, stop)
     if store is not None:
