@@ -22,6 +22,7 @@ def everyone(cores: int = 2) -> list[Contestant]:
         Fleetflow(),
         Fleetflow(workers=1),
         Fleetflow(workers=1, processes=2),
+        Fleetflow(native=0),
         TextbookMap(),
         TextbookMemory(),
         Pathway(workers=1),

@@ -26,11 +26,13 @@ class Fleetflow(Contestant):
     promise = "durable, exact, resumes"
 
     def __init__(self, workers: int | None = None, processes: int = 1, **settings: object) -> None:
-        """`workers` None is the default of the command; `settings` are TABLE_KEY=value."""
+        """`workers` None is the default of the command; `settings` are TABLE_KEY=value, or native=0."""
         self._workers = workers
         self._processes = processes
         self._settings = settings
-        if workers is None and processes == 1:
+        if settings.get("native") == 0:
+            self.name = "fleetflow, nothing in C"
+        elif workers is None and processes == 1:
             self.name = "fleetflow"
         elif processes > 1:
             self.name = f"fleetflow, {processes} processes"
