@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -15,6 +16,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("fleetflow") / "native"
 FLAGS = ("-O3", "-flto", "-std=c11", "-fPIC", "-shared", "-Wall", "-Wextra")
+PATIENCE_S = 300.0
 TROUBLE = "what is read will be read in Python, more slowly"
 
 
@@ -27,36 +29,42 @@ class NativeHook(BuildHookInterface[Any]):
             return
         folder = Path(self.root) / FOLDER
         target = folder / "_native.so"
-        if self._compile(folder, target):
+        try:
+            self._compile(folder, target)
+        # whatever it is, fleetflow works without
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            told = getattr(error, "stderr", None) or ""
+            self.app.display_warning(f"{error}: {TROUBLE}\n{told}")
+        # perhaps another Python's installation has compiled it
+        if target.is_file() and digest(folder / "c").encode() in target.read_bytes():
             # loaded by its name, whatever Python it is: only the platform matters
             build_data["pure_python"] = False
             build_data["tag"] = f"py3-none-{_platform()}"
             build_data["artifacts"].append(f"/{FOLDER}/_native.so")
-        else:
-            # what was compiled earlier is from other sources
-            target.unlink(missing_ok=True)
 
-    def _compile(self, folder: Path, target: Path) -> bool:
+    def _compile(self, folder: Path, target: Path) -> None:
         compiler = (
             shlex.split(os.environ.get("CC", ""))
             or [found for found in map(shutil.which, ("cc", "gcc", "clang")) if found][:1]
         )
         if not compiler:
-            self.app.display_warning(f"there is no C compiler (cc): {TROUBLE}")
-            return False
+            raise FileNotFoundError("there is no C compiler (cc)")
         sources = sorted(str(source) for source in (folder / "c").glob("*.c"))
+        defined = f'-DFLEETFLOW_SOURCES="{digest(folder / "c")}"'
         with tempfile.TemporaryDirectory(dir=folder) as work:
             made = Path(work) / target.name
-            command = [*compiler, *FLAGS, "-o", str(made), *sources, "-lpthread"]
-            try:
-                subprocess.run(command, capture_output=True, text=True, check=True)
-            except (OSError, subprocess.CalledProcessError) as error:
-                told = getattr(error, "stderr", "")
-                self.app.display_warning(f"{compiler[0]} failed, {TROUBLE}: {error}\n{told}")
-                return False
+            command = [*compiler, *FLAGS, defined, "-o", str(made), *sources, "-lpthread"]
+            subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
             # another build at the same time has made the same
             made.replace(target)
-        return True
+
+
+def digest(folder: Path) -> str:
+    """Return what tells these sources from others."""
+    found = hashlib.sha256()
+    for source in sorted(folder.iterdir()):
+        found.update(source.name.encode() + b"\0" + source.read_bytes())
+    return found.hexdigest()
 
 
 def _platform() -> str:

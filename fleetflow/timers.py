@@ -38,7 +38,9 @@ def _set_slack(seconds: float) -> None:
 class Pace:
     """How late its thread wakes, by how much that has to do: `QUIET_SLACK_S` while it is next to nothing.
 
-    Of a thread that was made to `wake_together`, which calls `note`; the first much at once ends the quiet.
+    Of a thread that was made to `wake_together`, which calls `note`; the first much at once ends the quiet. A
+    worker that reads nothing itself counts as quiet: what others send it wakes it all the same, and only what
+    it waits for by the clock, such as newer pings of a vehicle, comes later.
     """
 
     def __init__(

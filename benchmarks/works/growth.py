@@ -22,7 +22,8 @@ SHAPES = {
     "100 times the vehicles": replace(BASE, vehicles=100 * BASE.vehicles),
     "10,000 files": replace(BASE, vehicles=10_000, files=10_000),
     "one huge file": replace(BASE, files=1),
-    "one hot vehicle": replace(BASE, vehicles=1, files=1),
+    # twice as many would go on beyond today
+    "one hot vehicle": replace(BASE, pings=1_000_000, vehicles=1, files=1),
 }
 LEAST_S = 0.05
 """Less time than this beyond start and end is what two runs of the same thing differ by."""

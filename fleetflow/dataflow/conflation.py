@@ -78,7 +78,7 @@ def joined(batches: Sequence[ShardBatch]) -> ShardBatch:
         notices=tuple(notice for batch in batches for notice in batch.notices),
         events=tuple(event for batch in batches for event in batch.events),
         counts=counts,
-        backlog=batches[-1].backlog,
+        backlog=all(batch.backlog for batch in batches),
     )
 
 
@@ -134,8 +134,9 @@ class Conflator:
         """Take a batch; `now` is a monotonic clock in seconds."""
         if self._since is None:
             self._since = now
+        # what somebody else has just sent must not wait for a history
+        self._backlog = batch.backlog and (self._backlog or not self._pending)
         self._pending.append(batch)
-        self._backlog = batch.backlog
         self._rows += batch.pings.height
         if self._rows > self._compact_rows:
             merged = merge(self._pending)

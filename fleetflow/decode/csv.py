@@ -25,6 +25,7 @@ from fleetflow.native import lines as native
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 SHOWN_BYTES = 80
+FEW_OTHERS = 500
 
 
 class CsvDecoder:
@@ -54,7 +55,9 @@ class CsvDecoder:
         self._empty = {
             field.name: _constant(field.name, [], field.dtype) for field in fields if _is_list(field)
         }
-        self._native = native.line_reader([field.dtype for field in self._fields], self._required)
+        self._native = None
+        if all(field.required or field.default in (None, []) for field in self._fields):
+            self._native = native.line_reader([field.dtype for field in self._fields], self._required)
 
     def decode(self, payloads: Sequence[Payload]) -> Decoded:
         """Turn payloads into pings and rejects, one record per line."""
@@ -216,8 +219,12 @@ class CsvDecoder:
 def _woven(
     pings: pl.DataFrame, lines: np.ndarray, others: pl.DataFrame, other_lines: np.ndarray
 ) -> tuple[pl.DataFrame, np.ndarray]:
-    """Return both in the order of their lines, with the lines. The others, of which there are few, cut in."""
+    """Return both in the order of their lines, with the lines."""
     at = np.searchsorted(lines, other_lines)
+    if len(at) > FEW_OTHERS:
+        order = np.argsort(np.concatenate((lines, other_lines)), kind="stable")
+        return pl.concat([pings, others])[order], np.insert(lines, at, other_lines)
+    # a few cut in: to choose all rows anew would take many times the memory
     borders = [0, *at.tolist(), pings.height]
     parts = []
     for number, (begin, end) in enumerate(pairwise(borders)):

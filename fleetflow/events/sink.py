@@ -52,6 +52,8 @@ class EventsSink:
         with self._lock:
             self._users -= 1
             if self._users == 0 and self._store is not None and self._outbox is not None:
+                if self._store.sync():
+                    self._outbox.wake()
                 self._outbox.close()
                 self._store.close()
                 self._store = self._outbox = None
@@ -67,8 +69,11 @@ class EventsShard:
 
     def write(self, batch: ShardBatch, settled: Mapping[str, Counts]) -> Mapping[str, Counts]:
         """Keep the batch's events, those of a backlog together with others."""
-        keep = self._store.gather if batch.backlog else self._store.add
-        if batch.events and keep(batch.events):
+        if batch.events and not batch.backlog:
+            stored = self._store.add(batch.events)
+        else:
+            stored = self._store.gather(batch.events) if batch.events else self._store.settle()
+        if stored:
             self._outbox.wake()
         return {}
 

@@ -38,8 +38,8 @@ ROWS = 90
 """So many events are stored by one statement: fewer ones wait less often for the interpreter. Any SQLite
 takes their 990 values."""
 GATHERED, GATHERED_S = 4000, 1.0
-"""So many events of a backlog are stored together, or what came within so long. Their ids are spread all over
-the index, of which each transaction writes every page that it touched."""
+"""So many events of a backlog are stored together, or what came within so long, or until the next snapshot.
+Their ids are spread all over the index, of which each transaction writes every page that it touched."""
 KNOWN = "select id from {table} where id in ({ids})"
 INSERT = (
     # unlike a plain insert this needs no journal of its own; the ids are known to be new
@@ -92,16 +92,23 @@ class EventsStore:
     def gather(self, events: Sequence[Event]) -> int:
         """Keep events, perhaps together with those that come next; returns how many new ones were stored.
 
-        What is not stored yet is so after the next `add` or `sync`.
+        What is not stored yet is so after the next `add`, `settle` in time, or `sync`; a process that is
+        killed before has to be given it again.
         """
         with self._lock:
             if not self._gathered:
                 self._gathered_at = time.monotonic()
             self._gathered += events
-            few = len(self._gathered) < GATHERED
-            if few and time.monotonic() < self._gathered_at + GATHERED_S:
+            if len(self._gathered) < GATHERED and not self._is_old():
                 return 0
         return self.add(())
+
+    def settle(self) -> int:
+        """Store what was gathered long enough ago; returns how many new events that were."""
+        return self.add(()) if self._is_old() else 0
+
+    def _is_old(self) -> bool:
+        return bool(self._gathered) and time.monotonic() >= self._gathered_at + GATHERED_S
 
     def add(self, events: Sequence[Event]) -> int:
         """Keep the events whose ids are new, in one transaction; returns how many they were.

@@ -91,17 +91,20 @@ class FileReader:
         most_ns = ctypes.c_int64(int(most_s * 1e9))
         found = array("q", bytes(8 * _NUMBERS * len(paths)))
         after = (ctypes.c_char * (8 * len(found))).from_buffer(found)
-        count = self._library.fleetflow_files_open(names, before, after, ctypes.c_int64(len(paths)), most_ns)
+        opened = self._library.fleetflow_files_open(names, before, after, ctypes.c_int64(len(paths)), most_ns)
         try:
             # as long as they will be: what is read need not be copied
             data: list[bytes] = [
-                _new_bytes(None, length) for length in found[5 : count * _NUMBERS : _NUMBERS]
+                _new_bytes(None, length) for length in found[5 : opened * _NUMBERS : _NUMBERS]
             ]
-            buffers = (ctypes.c_char_p * count)(*data)
+            buffers = (ctypes.c_char_p * opened)(*data)
+            count = self._library.fleetflow_files_read(
+                before, after, buffers, ctypes.c_int64(opened), most_ns
+            )
         except BaseException:
-            self._library.fleetflow_files_close(after, ctypes.c_int64(count))
+            # those that are closed already are marked as such
+            self._library.fleetflow_files_close(after, ctypes.c_int64(opened))
             raise
-        count = self._library.fleetflow_files_read(before, after, buffers, ctypes.c_int64(count), most_ns)
         every = found.tolist()
         parts: list[tuple[Part | None, float]] = []
         for place, piece in zip(range(0, count * _NUMBERS, _NUMBERS), data, strict=False):

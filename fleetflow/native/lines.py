@@ -9,10 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from fleetflow.native.library import library
-from fleetflow.native.table import KINDS, MOST_COLUMNS, CTable, take
-
-LARGEST = 1 << 30
-"""More bytes at once are left to others: texts are found by 32 bits."""
+from fleetflow.native.table import KINDS, LARGEST, MOST_COLUMNS, CTable, take
 
 
 class Lines(NamedTuple):

@@ -10,6 +10,8 @@ import polars as pl
 KINDS = {pl.String(): 0, pl.Float64(): 1, pl.Int64(): 2, pl.List(pl.String()): 3}
 """The types of columns, with their numbers in C."""
 MOST_COLUMNS = 32
+LARGEST = 1 << 30
+"""More bytes at once are not read in C: texts are found by 32 bits."""
 
 
 class _ArrowSchema(ctypes.Structure):

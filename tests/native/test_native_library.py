@@ -1,6 +1,7 @@
 """The compiled library is used where it can be, and done without elsewhere."""
 
 import ctypes
+import hashlib
 import logging
 import shutil
 import subprocess
@@ -23,7 +24,16 @@ def anew():
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 def test_it_was_compiled_where_there_is_a_compiler():
     # after a change of the sources: pip install -e .
-    assert library.library() is not None
+    found = library.library()
+    assert found is not None
+    sources = library.FILE.parent / "c"
+    if sources.is_dir():
+        told = found.fleetflow_native_sources
+        told.restype = ctypes.c_char_p
+        every = hashlib.sha256()
+        for source in sorted(sources.iterdir()):
+            every.update(source.name.encode() + b"\0" + source.read_bytes())
+        assert told().decode() == every.hexdigest()
 
 
 def test_it_can_be_switched_off(monkeypatch):

@@ -51,6 +51,13 @@ int column_reserve(Column *column, int64_t rows) {
            bytes_reserve(&column->values, rows * width - column->values.size);
 }
 
+int columns_reserve(Column *columns, int count, int64_t rows) {
+    for (int i = 0; i < count; i++)
+        if (!column_reserve(&columns[i], rows))
+            return 0;
+    return 1;
+}
+
 static int view_of(Column *column, const uint8_t *text, int64_t length, View *view) {
     if (column->last && length == column->last_length && !memcmp(text, column->last, (size_t)length)) {
         *view = column->last_view;

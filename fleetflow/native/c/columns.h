@@ -75,6 +75,7 @@ void column_open(Column *column, int kind);
 void column_free(Column *column);
 /* Make room for `rows` rows in all, none of which needs a check of its own then. */
 int column_reserve(Column *column, int64_t rows);
+int columns_reserve(Column *columns, int count, int64_t rows);
 /* Store a text of `length` bytes as `row`; returns 0 when there is no memory. */
 int column_text(Column *column, int64_t row, const uint8_t *text, int64_t length);
 /* Add a word to the row that is being written, and end a row of words. */

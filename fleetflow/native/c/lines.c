@@ -88,13 +88,6 @@ static const uint8_t *read_line(const uint8_t *p, Column *columns, int fields, i
     return *p == '\n' ? p + 1 : NULL;
 }
 
-static int reserve(Column *columns, int fields, int64_t rows) {
-    for (int i = 0; i <= fields; i++)
-        if (!column_reserve(&columns[i], rows))
-            return 0;
-    return 1;
-}
-
 /* Read `payloads` pieces of whole lines into a column per field and one for where each line starts, counted
    from `starts`. The first `required` of `fields` have to be there, the others are words. `records` gets the
    number of lines per payload. Returns NULL when there is no memory, or so much is strange that another
@@ -119,7 +112,7 @@ Table *fleetflow_read_lines(const uint8_t *const *data, const int64_t *sizes, co
                 /* as many as would fit if all are as long as those so far, and some more */
                 int64_t length = lines > before ? (p - from) / (lines - before) : USUAL_LINE;
                 room = rows + rows / 8 + (left - (p - from)) / length + 64;
-                if (!reserve(columns, fields, room))
+                if (!columns_reserve(columns, fields + 1, room))
                     goto failed;
             }
             int64_t words[MOST_COLUMNS];

@@ -186,13 +186,6 @@ static int read_object(Cursor *cursor, Column *columns, const Name *names, int f
     return 1;
 }
 
-static int reserve(Column *columns, int fields, int64_t rows) {
-    for (int i = 0; i < fields; i++)
-        if (!column_reserve(&columns[i], rows))
-            return 0;
-    return 1;
-}
-
 /* Read pages of objects that have the fields `names` (each ended by a zero byte), those of the bits in
    `required` always. `records` gets the number of objects per page. Returns NULL when one of the pages is
    not of the usual form, or there is no memory. */
@@ -218,7 +211,7 @@ Table *fleetflow_read_pages(const uint8_t *const *data, const int64_t *sizes, in
             do {
                 if (rows == room) {
                     room = room * 2 + 256;
-                    if (!reserve(columns, fields, room))
+                    if (!columns_reserve(columns, fields, room))
                         goto failed;
                 }
                 if (!read_object(&cursor, columns, sought, fields, required, order, rows))

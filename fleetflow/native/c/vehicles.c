@@ -1,6 +1,7 @@
 /* Rows sorted out by vehicle: of each the newest, and which shard a vehicle belongs to. */
 
 #include "columns.h"
+#include "crc.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +85,7 @@ static int same(const Text *a, const Text *b) {
 
 /* Eight bytes at a time, multiplied and folded: quick and good enough for keys of a table that is gone after
    this call. The seed is another one in each process, so that nobody can send VINs that all fall into one
-   place. What is stored is told by `crc_of`. */
+   place. What is stored is told by CRC-32. */
 static uint32_t hash_of(const Text *text, uint64_t seed) {
     uint64_t hash = seed ^ (uint64_t)text->length, word;
     const uint8_t *p = text->bytes;
@@ -102,23 +103,6 @@ static uint32_t hash_of(const Text *text, uint64_t seed) {
     }
     hash *= 0xc4ceb9fe1a85ec53u;
     return (uint32_t)(hash >> 32);
-}
-
-/* The remainders of all bytes by the polynomial of CRC-32, reflected (ISO 3309, as zlib has it). */
-static void make_table(uint32_t table[256]) {
-    for (uint32_t byte = 0; byte < 256; byte++) {
-        uint32_t rest = byte;
-        for (int bit = 0; bit < 8; bit++)
-            rest = rest & 1 ? rest >> 1 ^ 0xedb88320u : rest >> 1;
-        table[byte] = rest;
-    }
-}
-
-static uint32_t crc_of(const uint32_t table[256], const Text *text) {
-    uint32_t crc = 0xffffffffu;
-    for (int64_t i = 0; i < text->length; i++)
-        crc = crc >> 8 ^ table[(crc ^ text->bytes[i]) & 255];
-    return ~crc;
 }
 
 /* The newest row of one vehicle, with all that is compared: one line of the processor's cache holds two. */
@@ -226,19 +210,21 @@ done:
 
 /* Sort rows by the shard of their vehicle, each shard's in their order; `counts` gets their numbers. */
 static int by_shard(const Texts *texts, uint32_t shards, uint32_t *rows, int64_t count, int64_t *counts) {
-    uint32_t table[256];
-    make_table(table);
-    uint32_t *found = malloc((size_t)(count + 1) * 2 * sizeof *found), *sorted = found + count;
+    uint32_t *found = malloc((size_t)count * sizeof *found + 1);
+    uint32_t *sorted = malloc((size_t)count * sizeof *sorted + 1);
     int64_t *next = malloc((size_t)shards * sizeof *next);
-    if (!found || !next) {
+    if (!found || !sorted || !next) {
         free(found);
+        free(sorted);
         free(next);
         return 0;
     }
     memset(counts, 0, (size_t)shards * sizeof *counts);
     for (int64_t i = 0; i < count; i++) {
         const Text *text = &texts->texts[rows[i]];
-        found[i] = i && same(text, &texts->texts[rows[i - 1]]) ? found[i - 1] : crc_of(table, text) % shards;
+        found[i] = i && same(text, &texts->texts[rows[i - 1]])
+                       ? found[i - 1]
+                       : fleetflow_crc32(0, text->bytes, (size_t)text->length) % shards;
         counts[found[i]]++;
     }
     int64_t begin = 0;
@@ -250,6 +236,7 @@ static int by_shard(const Texts *texts, uint32_t shards, uint32_t *rows, int64_t
         sorted[next[found[i]]++] = rows[i];
     memcpy(rows, sorted, (size_t)count * sizeof *rows);
     free(found);
+    free(sorted);
     free(next);
     return 1;
 }

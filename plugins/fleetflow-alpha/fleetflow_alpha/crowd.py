@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
+from fleetflow.timers import wake_together
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -98,7 +100,9 @@ class Crowd:
     def _together(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
         with self._lock:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(THREADS, f"fleetflow-alpha-{self._what}")
+                # not as late as the thread that happens to begin them
+                name = f"fleetflow-alpha-{self._what}"
+                self._pool = ThreadPoolExecutor(THREADS, name, initializer=wake_together)
             pool = self._pool
         return pool.map(lambda item: self._timed(function, item), items)
 

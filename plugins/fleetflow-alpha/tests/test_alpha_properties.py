@@ -191,6 +191,8 @@ class Files(RuleBasedStateMachine):
             for number in range(generation + 1, 200):
                 self.emitted.pop(resource(key, number), None)
             self.emitted[resource(key, generation)] = self.emitted[resource(key, generation)][:offset]
+        # a file that nobody had seen then may be rotated before anybody sees it
+        self.clean &= {to_name(key) for key in files}
         self.partition = self.open(position)
 
     @invariant()
@@ -209,6 +211,7 @@ class FilesInPython(Files):
     in_c = False
 
 
+FilesInPython.TestCase.settings = Files.TestCase.settings
 TestFiles = Files.TestCase
 TestFilesInPython = FilesInPython.TestCase
 
