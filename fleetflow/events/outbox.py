@@ -116,9 +116,9 @@ class _Delivery(threading.Thread):
         # looked at before the store: what was stored before the end was asked for is seen
         stopping = self._stopping.is_set()
         self.wake.clear()
-        # of a backlog nobody may come any more who would
-        self._store.settle()
         try:
+            # of a backlog nobody may come any more who would
+            self._store.settle()
             ours = self._acquired()
             delivered = ours and self._deliver(note_at_once=stopping)
         # whatever a notifier raises delays its own events only

@@ -116,6 +116,18 @@ def test_pings_wait_longer_while_more_are_to_be_read():
     assert conflator.due_at() == 100.05
 
 
+@pytest.mark.parametrize("order", [(True, False), (False, True)])
+def test_what_has_just_been_sent_does_not_wait_for_a_history(order):
+    conflator = Conflator(shards=8, least_s=0.05)
+    row = ("A", 1.0, 2.0, 3.0, 4, "alpha", 5.0)
+    for backlog in order:
+        conflator.add(ShardBatch(frame([row]), counts={}, backlog=backlog), now=100.0)
+    assert conflator.due_at() == 100.05
+    assert conflator.take().backlog is False
+    conflator.add(ShardBatch(frame([row]), counts={}, backlog=True), now=200.0)
+    assert conflator.due_at() == 200.5
+
+
 @pytest.mark.parametrize(("vehicles", "wait_s"), [(100, 0.5), (5_000, 3.84), (50_000, 10), (100_000, 19.2)])
 def test_while_more_is_to_be_read_many_vehicles_wait_longer_but_only_some_seconds(vehicles, wait_s):
     conflator = Conflator(shards=8, least_s=0.05)

@@ -65,6 +65,14 @@ def test_not_too_many_events_of_a_backlog_wait(patient, store, reader):
     assert store.gather([event(GATHERED)]) == reader.count() == GATHERED
 
 
+def test_events_of_a_backlog_do_not_wait_for_those_that_do_not_come(monkeypatch, store, reader):
+    monkeypatch.setattr("fleetflow.events.store.GATHERED_S", math.inf)
+    assert store.gather([event(1)]) == store.settle() == 0
+    monkeypatch.setattr("fleetflow.events.store.GATHERED_S", 0)
+    assert store.settle() == reader.count() == 1
+    assert store.settle() == 0
+
+
 def test_events_of_a_backlog_do_not_wait_for_long(monkeypatch, store, reader):
     monkeypatch.setattr("fleetflow.events.store.GATHERED_S", 0)
     assert store.gather([event(1)]) == reader.count() == 1

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import polars as pl
 import pytest
 from fleetflow_ping.plugin import FIELDS
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from fleetflow.decode.csv import CsvDecoder
+from fleetflow.decode.field import Field
 from fleetflow.native.library import library
 from fleetflow.testing import csv_payload
 
@@ -99,3 +101,16 @@ def test_texts_that_were_read_outlive_the_payload():
     assert found.pings["vin"].to_list() == ["a long name of a vehicle"] * 3
     assert found.pings["obd_codes"].to_list() == [["a-long-code", "another-long-code"]] * 3
     assert len(later) == 20
+
+
+def test_very_many_strange_lines_are_where_they_were():
+    lines = [f"A,{'1e0' if n % 5 == 0 else '1'},{n},1\n" for n in range(5000)]
+    found = same([csv_payload("".join(lines))])
+    assert found.pings["longitude"].to_list() == [float(n) for n in range(5000)]
+
+
+def test_words_with_a_default_of_their_own_are_read_in_python():
+    fields = (*FIELDS[:-1], Field("words", pl.List(pl.String()), required=False, default=["none"]))
+    decoder = CsvDecoder(fields)
+    assert decoder._native is None
+    assert decoder.decode([csv_payload("A,1,2,3\n" * 200)]).pings["words"].to_list() == [["none"]] * 200
