@@ -177,6 +177,9 @@ class Splitter:
 
     def _parts(self, pings: pl.DataFrame) -> dict[int, pl.DataFrame]:
         if self._conflate and pings.height > FEW:
+            found = sort_out(pings, self._shards, newest=True)
+            if found is not None:
+                return _sliced(pings[found[0]], enumerate(found[1]))
             pings = unfollowed(pings)
         if pings.height <= FEW:
             few = newest(pings) if self._conflate else pings
@@ -185,10 +188,9 @@ class Splitter:
             starts = pings["vin"].ne_missing(pings["vin"].shift(1)).arg_true()
             if len(starts) * FEW_RUNS <= pings.height:
                 return self._cut(pings, starts)
-        found = sort_out(pings, self._shards, newest=self._conflate)
-        if found is not None:
-            rows, counts = found
-            return _sliced(pings[rows], enumerate(counts))
+            found = sort_out(pings, self._shards, newest=False)
+            if found is not None:
+                return _sliced(pings[found[0]], enumerate(found[1]))
         pings = newest(pings) if self._conflate else pings
         shards = shards_of(pings["vin"], self._shards).alias("_shard")
         if shards.n_unique() == 1:

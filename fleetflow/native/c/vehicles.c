@@ -19,20 +19,26 @@ typedef struct {
     int64_t length;
 } Text;
 
-/* The texts of a column without nulls, and the arrays that hold their bytes. */
+/* Rows that follow each other and have the same text. */
 typedef struct {
-    Text *texts;
-    struct ArrowArray *arrays;
-    int64_t rows, chunks;
-} Texts;
+    Text text;
+    uint32_t first, end;
+} Run;
 
-static void texts_free(Texts *texts) {
-    for (int64_t i = 0; i < texts->chunks; i++)
-        if (texts->arrays[i].release)
-            texts->arrays[i].release(&texts->arrays[i]);
-    free(texts->arrays);
-    free(texts->texts);
-    memset(texts, 0, sizeof *texts);
+/* The runs of a column without nulls, and the arrays that hold their bytes. */
+typedef struct {
+    Run *runs;
+    struct ArrowArray *arrays;
+    int64_t count, room, rows, chunks;
+} Runs;
+
+static void runs_free(Runs *found) {
+    for (int64_t i = 0; i < found->chunks; i++)
+        if (found->arrays[i].release)
+            found->arrays[i].release(&found->arrays[i]);
+    free(found->arrays);
+    free(found->runs);
+    memset(found, 0, sizeof *found);
 }
 
 static int are_views(struct ArrowArrayStream *stream) {
@@ -45,42 +51,67 @@ static int are_views(struct ArrowArrayStream *stream) {
     return found;
 }
 
-/* Take over all texts of a stream of `rows` views; returns 0 for anything else. */
-static int texts_of(struct ArrowArrayStream *stream, int64_t rows, Texts *texts) {
-    memset(texts, 0, sizeof *texts);
-    if (!are_views(stream) || !(texts->texts = malloc((size_t)(rows + 1) * sizeof(Text))))
-        return 0;
-    for (;;) {
-        struct ArrowArray *arrays =
-            realloc(texts->arrays, (size_t)(texts->chunks + 1) * sizeof(struct ArrowArray));
-        if (!arrays)
-            break;
-        texts->arrays = arrays;
-        struct ArrowArray *array = &arrays[texts->chunks];
-        if (stream->get_next(stream, array))
-            break;
-        if (!array->release)
-            /* the end */
-            return texts->rows == rows;
-        texts->chunks++;
-        if (array->null_count || texts->rows + array->length > rows)
-            break;
-        const View *views = (const View *)array->buffers[1] + array->offset;
-        for (int64_t i = 0; i < array->length; i++) {
-            const View *view = &views[i];
-            Text *text = &texts->texts[texts->rows + i];
-            text->length = view->brief.length;
-            text->bytes = text->length <= 12 ? (const uint8_t *)view->brief.inlined
-                                             : (const uint8_t *)array->buffers[2 + view->lengthy.buffer] +
-                                                   view->lengthy.offset;
-        }
-        texts->rows += array->length;
-    }
-    return 0;
+static Text text_of(const struct ArrowArray *array, const View *view) {
+    Text text = {(const uint8_t *)view->brief.inlined, view->brief.length};
+    if (text.length > (int64_t)sizeof view->brief.inlined)
+        text.bytes = (const uint8_t *)array->buffers[2 + view->lengthy.buffer] + view->lengthy.offset;
+    return text;
 }
 
 static int same(const Text *a, const Text *b) {
     return a->length == b->length && !memcmp(a->bytes, b->bytes, (size_t)a->length);
+}
+
+/* Add the rows of one array; returns 0 when there is no memory. */
+static int add_rows(Runs *found, const struct ArrowArray *array) {
+    const View *views = (const View *)array->buffers[1] + array->offset;
+    for (int64_t i = 0; i < array->length;) {
+        Text text = text_of(array, &views[i]);
+        Run *last = found->count ? &found->runs[found->count - 1] : NULL;
+        if (!last || !same(&text, &last->text)) {
+            if (found->count == found->room) {
+                int64_t room = found->room ? 2 * found->room : 1024;
+                Run *runs = realloc(found->runs, (size_t)room * sizeof *runs);
+                if (!runs)
+                    return 0;
+                found->runs = runs;
+                found->room = room;
+            }
+            last = &found->runs[found->count++];
+            *last = (Run){text, (uint32_t)(found->rows + i), 0};
+        }
+        /* mostly the text of a run is stored once, and all its views are the same */
+        const View *view = &views[i];
+        do
+            i++;
+        while (i < array->length && !memcmp(&views[i], view, sizeof *view));
+        last->end = (uint32_t)(found->rows + i);
+    }
+    found->rows += array->length;
+    return 1;
+}
+
+/* Take over all texts of a stream of `rows` views; returns 0 for anything else. */
+static int runs_of(struct ArrowArrayStream *stream, int64_t rows, Runs *found) {
+    memset(found, 0, sizeof *found);
+    if (!are_views(stream))
+        return 0;
+    for (;;) {
+        struct ArrowArray *arrays =
+            realloc(found->arrays, (size_t)(found->chunks + 1) * sizeof(struct ArrowArray));
+        if (!arrays)
+            return 0;
+        found->arrays = arrays;
+        struct ArrowArray *array = &arrays[found->chunks];
+        if (stream->get_next(stream, array))
+            return 0;
+        if (!array->release)
+            /* the end */
+            return found->rows == rows;
+        found->chunks++;
+        if (array->null_count || found->rows + array->length > rows || !add_rows(found, array))
+            return 0;
+    }
 }
 
 /* Eight bytes at a time, multiplied and folded: quick and good enough for keys of a table that is gone after
@@ -105,13 +136,14 @@ static uint32_t hash_of(const Text *text, uint64_t seed) {
     return (uint32_t)(hash >> 32);
 }
 
-/* The newest row of one vehicle, with all that is compared: one line of the processor's cache holds two. */
+/* The newest row of one vehicle, with all that is compared: one line of the processor's cache holds one. */
 typedef struct {
     uint32_t hash;
     uint32_t row; /* from 1; 0: empty */
-    const uint8_t *bytes;
+    Text text;
     double time;
     int64_t sequence;
+    int tied; /* another row is just as new */
 } Slot;
 
 enum { FEWEST_SLOTS = 1024, AHEAD = 16 };
@@ -148,97 +180,121 @@ static int grow(Slots *table) {
 }
 
 /* Return the slot of a vehicle, an empty one for a vehicle that is not there yet. */
-static Slot *find(const Slots *table, const Text *texts, uint32_t hash, const Text *text) {
+static Slot *find(const Slots *table, uint32_t hash, const Text *text) {
     uint64_t at = hash & (table->size - 1);
     for (;; at = (at + 1) & (table->size - 1)) {
         Slot *slot = &table->slots[at];
-        if (!slot->row)
-            return slot;
-        if (slot->hash == hash && texts[slot->row - 1].length == text->length &&
-            !memcmp(slot->bytes, text->bytes, (size_t)text->length))
+        if (!slot->row || (slot->hash == hash && same(&slot->text, text)))
             return slot;
     }
 }
 
+/* Compare the rows of a run with what is in its vehicle's slot; returns 0 for a time that is not a number. */
+static int take_run(Slot *slot, const Run *run, uint32_t hash, const double *time, const int64_t *sequence) {
+    uint32_t row = run->first;
+    if (!slot->row) {
+        if (time[row] != time[row])
+            return 0;
+        *slot = (Slot){hash, row + 1, run->text, time[row], sequence[row], 0};
+        row++;
+    }
+    uint32_t best = slot->row;
+    double latest = slot->time;
+    int64_t last = slot->sequence;
+    int tied = slot->tied;
+    for (; row < run->end; row++) {
+        if (time[row] < latest)
+            continue;
+        if (time[row] == latest && sequence[row] <= last) {
+            tied |= sequence[row] == last;
+            continue;
+        }
+        if (time[row] != time[row])
+            return 0;
+        best = row + 1;
+        latest = time[row];
+        last = sequence[row];
+        tied = 0;
+    }
+    slot->row = best;
+    slot->time = latest;
+    slot->sequence = last;
+    slot->tied = tied;
+    return 1;
+}
+
 /* Write the newest row of each vehicle to `rows`, by time and then sequence, and return how many there are;
    -1 when that does not decide, or there is no memory. */
-static int64_t newest_rows(const Texts *texts, const double *time, const int64_t *sequence, uint64_t seed,
+static int64_t newest_rows(const Runs *given, const double *time, const int64_t *sequence, uint64_t seed,
                            uint32_t *rows) {
     Slots table = {slots_of(FEWEST_SLOTS), FEWEST_SLOTS, 0};
-    uint32_t *hashes = malloc((size_t)(texts->rows + AHEAD) * sizeof *hashes);
+    uint32_t *hashes = malloc((size_t)(given->count + AHEAD) * sizeof *hashes);
+    uint8_t *chosen = calloc((size_t)given->rows + 1, 1);
     int64_t count = -1;
-    if (!table.slots || !hashes)
+    if (!table.slots || !hashes || !chosen)
         goto done;
-    for (int64_t row = 0; row < texts->rows; row++)
-        hashes[row] = row && same(&texts->texts[row], &texts->texts[row - 1]) ? hashes[row - 1]
-                                                                             : hash_of(&texts->texts[row], seed);
-    for (int64_t row = texts->rows; row < texts->rows + AHEAD; row++)
-        hashes[row] = 0;
-    for (int64_t row = 0; row < texts->rows; row++) {
+    for (int64_t i = 0; i < given->count + AHEAD; i++)
+        hashes[i] = i < given->count ? hash_of(&given->runs[i].text, seed) : 0;
+    for (int64_t i = 0; i < given->count; i++) {
         /* the memory that is needed soon is on its way meanwhile */
-        __builtin_prefetch(&table.slots[hashes[row + AHEAD] & (table.size - 1)]);
-        __builtin_prefetch(table.slots[hashes[row + AHEAD / 2] & (table.size - 1)].bytes);
-        Slot *slot = find(&table, texts->texts, hashes[row], &texts->texts[row]);
-        if (time[row] != time[row])
-            goto done;
-        if (slot->row) {
-            if (time[row] == slot->time && sequence[row] == slot->sequence)
-                goto done;
-            if (time[row] < slot->time || (time[row] == slot->time && sequence[row] < slot->sequence))
-                continue;
-        } else {
-            table.used++;
-        }
-        *slot = (Slot){hashes[row], (uint32_t)row + 1, texts->texts[row].bytes, time[row], sequence[row]};
-        if (table.used * 2 > table.size && !grow(&table))
+        __builtin_prefetch(&table.slots[hashes[i + AHEAD] & (table.size - 1)]);
+        __builtin_prefetch(table.slots[hashes[i + AHEAD / 2] & (table.size - 1)].text.bytes);
+        Slot *slot = find(&table, hashes[i], &given->runs[i].text);
+        table.used += !slot->row;
+        if (!take_run(slot, &given->runs[i], hashes[i], time, sequence) ||
+            (table.used * 2 > table.size && !grow(&table)))
             goto done;
     }
     /* in their order, so that whoever takes them goes through memory once */
-    memset(hashes, 0, (size_t)texts->rows * sizeof *hashes);
-    for (uint64_t i = 0; i < table.size; i++)
+    for (uint64_t i = 0; i < table.size; i++) {
+        if (table.slots[i].tied)
+            goto done;
         if (table.slots[i].row)
-            hashes[table.slots[i].row - 1] = 1;
+            chosen[table.slots[i].row - 1] = 1;
+    }
     count = 0;
-    for (int64_t row = 0; row < texts->rows; row++)
-        if (hashes[row])
+    for (int64_t row = 0; row < given->rows; row++)
+        if (chosen[row])
             rows[count++] = (uint32_t)row;
 done:
+    free(chosen);
     free(hashes);
     free(table.slots);
     return count;
 }
 
-/* Sort rows by the shard of their vehicle, each shard's in their order; `counts` gets their numbers. */
-static int by_shard(const Texts *texts, uint32_t shards, uint32_t *rows, int64_t count, int64_t *counts) {
+/* Sort rows, which rise, by the shard of their vehicle, each shard's in their order; `counts` gets their
+   numbers. */
+static int by_shard(const Runs *given, uint32_t shards, uint32_t *rows, int64_t count, int64_t *counts) {
     uint32_t *found = malloc((size_t)count * sizeof *found + 1);
     uint32_t *sorted = malloc((size_t)count * sizeof *sorted + 1);
     int64_t *next = malloc((size_t)shards * sizeof *next);
-    if (!found || !sorted || !next) {
-        free(found);
-        free(sorted);
-        free(next);
-        return 0;
+    int done = found && sorted && next;
+    if (done) {
+        memset(counts, 0, (size_t)shards * sizeof *counts);
+        const Run *run = given->runs;
+        for (int64_t i = 0; i < count;) {
+            while (run->end <= rows[i])
+                run++;
+            uint32_t shard = fleetflow_crc32(0, run->text.bytes, (size_t)run->text.length) % shards;
+            for (; i < count && rows[i] < run->end; i++) {
+                found[i] = shard;
+                counts[shard]++;
+            }
+        }
+        int64_t begin = 0;
+        for (uint32_t shard = 0; shard < shards; shard++) {
+            next[shard] = begin;
+            begin += counts[shard];
+        }
+        for (int64_t i = 0; i < count; i++)
+            sorted[next[found[i]]++] = rows[i];
+        memcpy(rows, sorted, (size_t)count * sizeof *rows);
     }
-    memset(counts, 0, (size_t)shards * sizeof *counts);
-    for (int64_t i = 0; i < count; i++) {
-        const Text *text = &texts->texts[rows[i]];
-        found[i] = i && same(text, &texts->texts[rows[i - 1]])
-                       ? found[i - 1]
-                       : fleetflow_crc32(0, text->bytes, (size_t)text->length) % shards;
-        counts[found[i]]++;
-    }
-    int64_t begin = 0;
-    for (uint32_t shard = 0; shard < shards; shard++) {
-        next[shard] = begin;
-        begin += counts[shard];
-    }
-    for (int64_t i = 0; i < count; i++)
-        sorted[next[found[i]]++] = rows[i];
-    memcpy(rows, sorted, (size_t)count * sizeof *rows);
     free(found);
     free(sorted);
     free(next);
-    return 1;
+    return done;
 }
 
 /* Choose and sort the rows of a column of VINs: with `time` and `sequence` only the newest of each vehicle
@@ -247,11 +303,13 @@ static int by_shard(const Texts *texts, uint32_t shards, uint32_t *rows, int64_t
 int64_t fleetflow_sort_out(struct ArrowArrayStream *vins, int64_t rows_given, const double *time,
                            const int64_t *sequence, uint32_t shards, uint64_t seed, uint32_t *rows,
                            int64_t *counts) {
-    Texts texts;
+    Runs given;
     int64_t count = -1;
-    if (rows_given < INT32_MAX && texts_of(vins, rows_given, &texts)) {
+    if (rows_given >= INT32_MAX)
+        return count;
+    if (runs_of(vins, rows_given, &given)) {
         if (time) {
-            count = newest_rows(&texts, time, sequence, seed, rows);
+            count = newest_rows(&given, time, sequence, seed, rows);
         } else {
             count = rows_given;
             for (int64_t i = 0; i < count; i++)
@@ -259,11 +317,9 @@ int64_t fleetflow_sort_out(struct ArrowArrayStream *vins, int64_t rows_given, co
         }
         if (shards == 1)
             counts[0] = count;
-        else if (count >= 0 && !by_shard(&texts, shards, rows, count, counts))
+        else if (count >= 0 && !by_shard(&given, shards, rows, count, counts))
             count = -1;
-        texts_free(&texts);
-    } else if (rows_given < INT32_MAX) {
-        texts_free(&texts);
     }
+    runs_free(&given);
     return count;
 }
