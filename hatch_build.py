@@ -15,7 +15,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("fleetflow") / "native"
-FLAGS = ("-O3", "-flto", "-std=c11", "-fPIC", "-shared", "-Wall", "-Wextra")
+FLAGS = ("-O3", "-flto", "-ffp-contract=off", "-std=c11", "-fPIC", "-shared", "-Wall", "-Wextra")
+"""Contracted, a product and a sum would have another last bit than in Python."""
 PATIENCE_S = 300.0
 TROUBLE = "what is read will be read in Python, more slowly"
 
@@ -53,7 +54,7 @@ class NativeHook(BuildHookInterface[Any]):
         defined = f'-DFLEETFLOW_SOURCES="{digest(folder / "c")}"'
         with tempfile.TemporaryDirectory(dir=folder) as work:
             made = Path(work) / target.name
-            command = [*compiler, *FLAGS, defined, "-o", str(made), *sources, "-lpthread"]
+            command = [*compiler, *FLAGS, defined, "-o", str(made), *sources, "-lpthread", "-lm"]
             subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_S)
             # another build at the same time has made the same
             made.replace(target)

@@ -18,7 +18,7 @@ from fleetflow.dataflow.conflation import newest, unfollowed
 from fleetflow.dataflow.places import Lookup
 from fleetflow.dataflow.routing import shard_key
 from fleetflow.dataflow.sharding import shard_of, shards_of
-from fleetflow.native.vehicles import sort_out
+from fleetflow.native.vehicles import runs, sort_out
 
 EXTRA_COLUMNS = {"source": pl.String(), "received_at": pl.Float64()}
 """What the core adds to the columns of the schema."""
@@ -185,9 +185,11 @@ class Splitter:
             few = newest(pings) if self._conflate else pings
             return self._sorted(few, [shard_of(vin, self._shards) for vin in few["vin"].to_list()])
         if not self._conflate:
-            starts = pings["vin"].ne_missing(pings["vin"].shift(1)).arg_true()
+            starts = runs(pings["vin"])
+            if starts is None:
+                starts = pings["vin"].ne_missing(pings["vin"].shift(1)).arg_true().to_numpy()
             if len(starts) * FEW_RUNS <= pings.height:
-                return self._cut(pings, starts)
+                return self._cut(pings, starts.tolist())
             found = sort_out(pings, self._shards, newest=False)
             if found is not None:
                 return _sliced(pings[found[0]], enumerate(found[1]))
@@ -207,9 +209,9 @@ class Splitter:
             pings = pings[sorted(range(len(shards)), key=shards.__getitem__)]
         return _sliced(pings, sorted(counts.items()))
 
-    def _cut(self, pings: pl.DataFrame, starts: pl.Series) -> dict[int, pl.DataFrame]:
+    def _cut(self, pings: pl.DataFrame, starts: list[int]) -> dict[int, pl.DataFrame]:
         """Split pings that stand together per vehicle, from each of `starts`: nothing is copied."""
-        borders = sorted({0, *starts.to_list(), pings.height})
+        borders = sorted({0, *starts, pings.height})
         shards = shards_of(pings["vin"].gather(borders[:-1]), self._shards).to_list()
         cuts: dict[int, list[pl.DataFrame]] = {}
         for shard, start, end in zip(shards, borders[:-1], borders[1:], strict=True):

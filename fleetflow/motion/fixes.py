@@ -11,6 +11,8 @@ import numpy as np
 import polars as pl
 
 from fleetflow.motion.runs import Floats, Integers, ends, few_true, groups, sizes
+from fleetflow.native import motion as native
+from fleetflow.native.vehicles import runs
 
 TIME_BITS = 43
 """Bits of a time in whole milliseconds since 1970: until the year 2248. What is left of 64 bits numbers the
@@ -159,9 +161,15 @@ _latest = _Latest()
 def _group(pings: pl.DataFrame, by: Vehicles | None) -> _Grouped | None:
     if by is None:
         return None
-    time = pings["time"].to_numpy() * 1000
-    np.rint(time, out=time)
+    seconds = pings["time"].to_numpy()
     latitude, longitude = pings["latitude"].to_numpy(), pings["longitude"].to_numpy()
+    if by.in_place:
+        found = native.fixes(seconds, latitude, longitude, by.first, TIME_MASK)
+        if found is not None and found[0] is not None:
+            _share(found[0], latitude, longitude)
+            return _Grouped(by, found[0], latitude, longitude, found[1])
+    time = seconds * 1000
+    np.rint(time, out=time)
     # the least and the greatest tell it for all of them: of what is not a number they are not a number
     bounds = ((time, 0, TIME_MASK), (latitude, -90, 90), (longitude, -180, 180))
     if not all(c.min() >= low and c.max() <= high for c, low, high in bounds):
@@ -177,9 +185,14 @@ def _group(pings: pl.DataFrame, by: Vehicles | None) -> _Grouped | None:
     time_ms = time.astype(np.int64)
     stays = time_ms[1:] <= time_ms[:-1]
     stays[by.first[1:] - 1] = False
-    for array in (time_ms, latitude, longitude):
-        array.flags.writeable = False
+    _share(time_ms, latitude, longitude)
     return _Grouped(by, time_ms, latitude, longitude, not stays.any())
+
+
+def _share(*arrays: Integers | Floats) -> None:
+    """Let nobody write to arrays."""
+    for array in arrays:
+        array.flags.writeable = False
 
 
 def _by_vin(vins: pl.Series, row: Integers | None = None) -> Vehicles | None:
@@ -190,8 +203,10 @@ def _by_vin(vins: pl.Series, row: Integers | None = None) -> Vehicles | None:
         vins = vins.gather(row)
     if not len(vins):
         return None
-    changes = (vins.slice(1) != vins.slice(0, len(vins) - 1)).to_numpy()
-    first = np.append(0, few_true(changes) + 1)
+    first = runs(vins)
+    if first is None:
+        changes = (vins.slice(1) != vins.slice(0, len(vins) - 1)).to_numpy()
+        first = np.append(0, few_true(changes) + 1)
     size = sizes(first, len(vins))
     names, which = _distinct(vins[first])
     order, in_place = np.arange(len(vins)), row is None
@@ -205,8 +220,7 @@ def _by_vin(vins: pl.Series, row: Integers | None = None) -> Vehicles | None:
     if row is not None:
         order = row[order]
     group = np.repeat(np.arange(len(names)), size)
-    for array in (order, first, group):
-        array.flags.writeable = False
+    _share(order, first, group)
     return Vehicles(order, names, first, group, in_place)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from fleetflow.motion.runs import Floats, Integers
+from fleetflow.native import motion as native
 
 EARTH_RADIUS_M = 6_371_008.8
 """The mean radius of the earth, (2a + b) / 3 of the ellipsoid GRS 80: H. Moritz, Geodetic Reference System
@@ -20,6 +21,7 @@ NODE_COSINES, NODE_SINES = (
     function(np.arange(-180 * NODES_PER_DEGREE, 180 * NODES_PER_DEGREE + 1) / NODES_PER_DEGREE * RADIANS)
     for function in (np.cos, np.sin)
 )
+NODES = (NODE_COSINES, NODE_SINES, NODES_PER_DEGREE)
 SMALL = 1e-3
 """Below this angle (6 km on the earth) three terms of a series are all that a float can hold of a sine."""
 
@@ -160,8 +162,18 @@ def millimetres(squared: Floats) -> Integers:
 
     Whole numbers add up to the same sum in whatever order: totals do not depend on how pings were batched.
     """
-    whole = metres(squared)
-    whole *= 1000
-    np.rint(whole, out=whole)
-    whole[np.isnan(whole)] = 0
-    return whole.astype(np.int64)
+    found = native.millimetres(squared, SMALL * SMALL, 2 * EARTH_RADIUS_M)
+    if found is None:
+        return _whole(metres(squared))
+    whole, some_are_large = found
+    if some_are_large:
+        large = np.flatnonzero(squared / 4 >= SMALL * SMALL)
+        whole[large] = _whole(metres(squared[large]))
+    return whole
+
+
+def _whole(distances_m: Floats) -> Integers:
+    distances_m *= 1000
+    np.rint(distances_m, out=distances_m)
+    distances_m[np.isnan(distances_m)] = 0
+    return distances_m.astype(np.int64)

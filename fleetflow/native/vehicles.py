@@ -6,6 +6,7 @@ import ctypes
 import os
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from fleetflow.native.library import library
@@ -13,6 +14,8 @@ from fleetflow.native.library import library
 STREAM = b"arrow_array_stream"
 SEED = int.from_bytes(os.urandom(8), "little")
 """Of a table of VINs that lives for one call."""
+LEAST_RUN = 2
+"""So long are runs on average, or others look for them."""
 
 _pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
 _pointer_of.restype = ctypes.c_void_p
@@ -48,3 +51,24 @@ def sort_out(pings: pl.DataFrame, shards: int, newest: bool) -> tuple[pl.Series,
         ctypes.c_void_p(counts.ctypes.data),
     )
     return None if many < 0 else (pl.Series(rows[:many]), counts.tolist())
+
+
+def runs(vins: pl.Series) -> npt.NDArray[np.int64] | None:
+    """Return the row where each run of equal VINs begins; None without a library, or where some are null.
+
+    None, too, when hardly any stand together: there are other ways to go through those.
+    """
+    found = library()
+    if found is None or vins.null_count():
+        return None
+    stream = vins.__arrow_c_stream__()
+    first = np.empty(len(vins) // LEAST_RUN + 1, np.int64)
+    function = found.fleetflow_runs
+    function.restype = ctypes.c_int64
+    many = function(
+        ctypes.c_void_p(_pointer_of(stream, STREAM)),
+        ctypes.c_int64(len(vins)),
+        ctypes.c_int64(len(first)),
+        ctypes.c_void_p(first.ctypes.data),
+    )
+    return None if many < 0 else first[:many].copy()

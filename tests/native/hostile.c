@@ -1,7 +1,9 @@
-/* Reads random and mutated bytes from buffers of exactly their size, to be run with sanitizers: ROUNDS. */
+/* Reads random and mutated bytes, and columns of odd numbers, from buffers of exactly their size, to be run
+   with sanitizers: ROUNDS. */
 
 #include "columns.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,22 @@ Table *fleetflow_read_pages(const uint8_t *const *, const int64_t *, int64_t, co
                             const char *const *, int, uint32_t, int64_t *);
 int64_t fleetflow_sort_out(struct Stream *, int64_t, const double *, const int64_t *, uint32_t, uint64_t,
                            uint32_t *, int64_t *);
+
+int64_t fleetflow_runs(struct Stream *, int64_t, int64_t, int64_t *);
+int64_t fleetflow_fixes(int64_t, const double *, const double *, const double *, const int64_t *, int64_t,
+                        int64_t, int64_t *);
+int64_t fleetflow_travel(int64_t, const int64_t *, const double *, const double *, const int64_t *, int64_t,
+                         const double *, const double *, int32_t, double, double, double *, double *,
+                         int64_t *, int64_t *, double *);
+int64_t fleetflow_millimetres(int64_t, const double *, double, double, int64_t *);
+int64_t fleetflow_fast_legs(int64_t, const int64_t *, const double *, const double *, const int64_t *, int64_t,
+                            const int64_t *, const double *, const double *, const double *, double, double,
+                            int64_t *);
+typedef struct {
+    float scale, offset;
+} Axis;
+int64_t fleetflow_look_up(int64_t, const double *, const double *, Axis, Axis, const int32_t *, int32_t,
+                          int64_t *, int32_t *);
 
 static uint64_t state = 88172645463325252u;
 
@@ -113,6 +131,65 @@ static void sort_out(Table *table, int newest) {
     free(found);
 }
 
+static void runs(Table *table) {
+    struct ArrowArray *vins = &table->arrays[0];
+    int64_t rows = vins->length, most = 1 + below(3), first[3];
+    struct Stream stream = {schema, next, NULL, NULL, vins};
+    if (fleetflow_runs(&stream, rows, most, first) > most)
+        abort();
+}
+
+static double number(void) {
+    static const double odd[] = {0, -0.0, 90, -180, 1e18, -1e300, HUGE_VAL, -HUGE_VAL, NAN};
+    return below(4) ? (double)below(3600000) / 1e4 - 180 : odd[below(sizeof odd / sizeof *odd)];
+}
+
+static double *numbers(int64_t count) {
+    double *found = malloc((size_t)count * sizeof *found + 1);
+    for (int64_t i = 0; i < count; i++)
+        found[i] = number();
+    return found;
+}
+
+static int64_t *integers(int64_t count) {
+    int64_t *found = malloc((size_t)count * sizeof *found + 1);
+    for (int64_t i = 0; i < count; i++)
+        found[i] = below(100000);
+    return found;
+}
+
+/* Whatever positions and times are, and however far apart. */
+static void move(void) {
+    enum { PER_DEGREE = 2, CELLS = 7 };
+    int64_t vehicles = 1 + below(4), first[4], rows = 0;
+    for (int64_t i = 0; i < vehicles; i++) {
+        first[i] = rows;
+        rows += 1 + below(i ? 5 : 600);
+    }
+    double *latitude = numbers(rows), *longitude = numbers(rows), *time = numbers(rows);
+    double *points = numbers(3 * vehicles), *counted = numbers(3 * vehicles);
+    double *nodes = numbers(360 * PER_DEGREE + 1), *squared = malloc((size_t)rows * sizeof *squared);
+    int64_t *ms = integers(rows), *before = integers(vehicles), *found = malloc((size_t)rows * sizeof *found);
+    int32_t *held = malloc((size_t)rows * sizeof *held), *cells = calloc(CELLS * CELLS, sizeof *cells);
+    cells[below(CELLS * CELLS)] = 1;
+    Axis axis = {(float)number(), (float)number()};
+    int64_t counts[] = {
+        fleetflow_travel(rows, ms, latitude, longitude, first, vehicles, nodes, nodes, PER_DEGREE, 1e-5, 1e-5,
+                         points, counted, before, found, squared),
+        fleetflow_millimetres(rows, time, 1e-6, 2e7, found),
+        fleetflow_fast_legs(rows, ms, latitude, longitude, first, vehicles, before, points, counted, counted,
+                            1e-5, 1e-9, found),
+        fleetflow_look_up(rows, latitude, longitude, axis, axis, cells, CELLS, found, held),
+        fleetflow_fixes(rows, time, latitude, longitude, first, vehicles, (int64_t)1 << 43, ms),
+    };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (counts[i] > rows)
+            abort();
+    void *all[] = {latitude, longitude, time, points, counted, nodes, squared, ms, before, found, held, cells};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+}
+
 static int read_lines(void) {
     uint8_t kinds[] = {KIND_TEXT, KIND_FLOAT, KIND_FLOAT, KIND_FLOAT, KIND_WORDS}, *data[3];
     int64_t sizes[3], starts[3] = {0, 100, 7}, records[3], count = 1 + below(3);
@@ -130,7 +207,10 @@ static int read_lines(void) {
         free(data[i]);
     if (!table)
         return 0;
-    sort_out(table, (int)below(2));
+    if (below(4))
+        sort_out(table, (int)below(2));
+    else
+        runs(table);
     fleetflow_table_free(table);
     return 1;
 }
@@ -165,6 +245,7 @@ int main(int count, char **arguments) {
     for (long round = 0; round < rounds; round++) {
         lines += read_lines();
         pages += read_pages();
+        move();
     }
     printf("%ld %ld\n", lines, pages);
     return 0;

@@ -11,7 +11,13 @@ from fleetflow.native import library
 HERE = Path(__file__).parent
 SOURCES = Path(library.__file__).parent / "c"
 ROUNDS = 20_000
-SANITIZERS = ("-g", "-O1", "-std=c11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+SANITIZERS = (
+    "-g",
+    "-O1",
+    "-std=c11",
+    "-fsanitize=address,undefined,float-cast-overflow",
+    "-fno-sanitize-recover=all",
+)
 
 
 def run(program, *arguments, detect_leaks):
@@ -30,7 +36,7 @@ def test_hostile_bytes_lead_nowhere(tmp_path):
         pytest.skip("there is no C compiler, or no source")
     program = tmp_path / "hostile"
     sources = [str(source) for source in (HERE / "hostile.c", *SOURCES.glob("*.c"))]
-    command = [compiler, *SANITIZERS, f"-I{SOURCES}", "-o", str(program), *sources, "-lpthread"]
+    command = [compiler, *SANITIZERS, f"-I{SOURCES}", "-o", str(program), *sources, "-lpthread", "-lm"]
     empty = tmp_path / "empty.c"
     empty.write_text("int main(void) { return 0; }\n")
     probe = [compiler, *SANITIZERS, "-o", str(tmp_path / "empty"), str(empty)]

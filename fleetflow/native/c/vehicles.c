@@ -323,3 +323,19 @@ int64_t fleetflow_sort_out(struct ArrowArrayStream *vins, int64_t rows_given, co
     runs_free(&given);
     return count;
 }
+
+/* Write to `first` where each run of equal VINs begins, of at most `most` runs, and return how many there are;
+   -1 when others have to decide. */
+int64_t fleetflow_runs(struct ArrowArrayStream *vins, int64_t rows, int64_t most, int64_t *first) {
+    Runs given;
+    int64_t count = -1;
+    if (rows >= INT32_MAX)
+        return count;
+    if (runs_of(vins, rows, &given) && given.count <= most) {
+        count = given.count;
+        for (int64_t i = 0; i < count; i++)
+            first[i] = given.runs[i].first;
+    }
+    runs_free(&given);
+    return count;
+}

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fleetflow.motion.runs import Floats, Integers, spread
+from fleetflow.native import motion as native
 
 Cells = npt.NDArray[np.int32]
 CELLS = 1024
@@ -48,12 +49,7 @@ class Grid:
 
         Of the boxes that a position does lie in none is missing, unless the position is among the latter.
         """
-        cell = self._rows.cells(latitude)
-        cell *= WIDTH
-        cell += self._columns.cells(longitude)
-        sets = self._set.ravel().take(cell, mode="clip")
-        at = np.flatnonzero(sets)
-        some = sets[at]
+        at, some = self._look_up(latitude, longitude)
         crowded = some == CROWDED
         elsewhere = at[crowded]
         if len(elsewhere):
@@ -61,20 +57,33 @@ class Grid:
         size = self._size[some]
         return np.repeat(at, size), self._members[spread(self._begin[some], size)], elsewhere
 
+    def _look_up(self, latitude: Floats, longitude: Floats) -> tuple[Integers, Cells]:
+        """Return the positions whose cell has a set of boxes, and which one."""
+        found = native.look_up(latitude, longitude, self._rows.scale, self._columns.scale, self._set)
+        if found is not None:
+            return found
+        cell = self._rows.cells(latitude)
+        cell *= WIDTH
+        cell += self._columns.cells(longitude)
+        sets = self._set.ravel().take(cell, mode="clip")
+        at = np.flatnonzero(sets)
+        return at, sets[at]
+
 
 class _Axis:
     """One direction of a grid: degrees to cells, from 1 within the bounds."""
 
     def __init__(self, begin: float, end: float) -> None:
-        self._per_degree = CELLS / max(end - begin, 1e-9)
-        self._offset = 1 - begin * self._per_degree
+        per_degree = CELLS / max(end - begin, 1e-9)
+        self.scale = (per_degree, 1 - begin * per_degree)
+        """Cells per degree, and the cell of degree 0."""
 
     def cells(self, degrees: Floats) -> Cells:
         """Return the cells. Rising degrees have rising ones: rounding parts no box from what is in it."""
         # half the digits make half the work, and the cells of what is at a border a little rougher
         scaled = degrees.astype(np.float32)
-        scaled *= self._per_degree
-        scaled += self._offset
+        scaled *= self.scale[0]
+        scaled += self.scale[1]
         if not (scaled.min(initial=1) >= 0 and scaled.max(initial=1) <= CELLS + 1):
             # of what is not a number the greater one is 0, which is in the rim
             np.fmax(scaled, 0, out=scaled)

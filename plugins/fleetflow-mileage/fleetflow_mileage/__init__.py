@@ -1,7 +1,6 @@
 """Distance per vehicle and day, with daily limits.
 
 - `settings`: the table `[mileage]`
-- `counting`: which legs between fixes count (the rule itself)
 - `days`: which local day a time belongs to
 - `limits`: daily limits per group of vehicles
 - `fleet`: what is remembered of each vehicle, in columns

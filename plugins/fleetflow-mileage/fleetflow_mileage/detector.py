@@ -12,8 +12,8 @@ import polars as pl
 from fleetflow.contracts.detector import Event
 from fleetflow.motion.fixes import Fixes, fixes_of, later_ones
 from fleetflow.motion.runs import Integers, ends
-from fleetflow.motion.sphere import millimetres, on_sphere
-from fleetflow_mileage.counting import Counted, Rule, Tracks, count
+from fleetflow.motion.sphere import millimetres
+from fleetflow.motion.travel import Rule, Travelled, travel
 from fleetflow_mileage.days import Days, iso
 from fleetflow_mileage.fleet import NEVER, Fleet
 from fleetflow_mileage.limits import Limits
@@ -38,7 +38,7 @@ class MileageDetector:
 
 
 class MileageShard:
-    """Counts legs between fixes of rising time (see `fleetflow_mileage.counting`), for one shard.
+    """Counts legs between fixes of rising time (see `fleetflow.motion.travel`), for one shard.
 
     A ping that is not later than the latest one of its vehicle before it (late, or repeated) is passed over,
     whatever batch it is in: the outcome depends on the order in which a vehicle's pings arrive, on nothing
@@ -66,22 +66,13 @@ class MileageShard:
         if fixes is None:
             return ()
         vehicles = fixes.vehicles
-        points = on_sphere(fixes.latitude, fixes.longitude)
-        tracks = Tracks(
-            points,
-            fixes.time,
-            fixes.first,
-            fleet.latest[vehicles].T,
-            fleet.time[vehicles],
-            fleet.counted[vehicles].T,
-        )
-        found = count(tracks, self._detector.rule)
-        fleet.latest[vehicles] = points[:, ends(fixes.first, len(fixes.time))].T
+        rule, latest, counted = self._detector.rule, fleet.latest[vehicles], fleet.counted[vehicles]
+        found = travel(fixes, rule, latest, counted, fleet.time[vehicles])
+        fleet.latest[vehicles], fleet.counted[vehicles] = found.latest, found.counted
         fleet.time[usable.vehicles] = newest
-        fleet.counted[vehicles] = found.counted.T
         return list(self._add(pings, fixes, found)) if len(found.end) else ()
 
-    def _add(self, pings: pl.DataFrame, fixes: Fixes, found: Counted) -> Iterator[Event]:
+    def _add(self, pings: pl.DataFrame, fixes: Fixes, found: Travelled) -> Iterator[Event]:
         """Add the legs to the days, and yield the events."""
         fleet, end = self._fleet, found.end
         mm = millimetres(found.squared)

@@ -4,13 +4,14 @@ import math
 
 import polars as pl
 import pytest
-from fleetflow_mileage.counting import Rule
 from fleetflow_mileage.days import Days, iso
 from fleetflow_mileage.detector import MileageDetector
 from fleetflow_mileage.limits import Limits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mileage_reference import Reference, haversine_m
+
+from fleetflow.motion.travel import Rule
 
 SCHEMA = {"vin": pl.String, "latitude": pl.Float64, "longitude": pl.Float64, "time": pl.Float64}
 DEGREE_M = haversine_m((0, 0), (1, 0))

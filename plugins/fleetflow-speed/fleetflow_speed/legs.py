@@ -6,6 +6,7 @@ import numpy as np
 
 from fleetflow.motion.runs import Floats, Integers, few_true, sizes
 from fleetflow.motion.sphere import EARTH_RADIUS_M
+from fleetflow.native import motion as native
 
 MM_PER_DEGREE = EARTH_RADIUS_M * 1000 * np.pi / 180
 SLACK = 1.01
@@ -30,16 +31,23 @@ def fast_legs(
     No way on a sphere is longer than the one that is straight on a map, along the parallel nearest to the
     equator: legs are measured on that map, without a sine of each.
     """
+    width = _width(latitude, first, before_latitude)
+    reach_per_ms = limit_kmh / 3.6 / MM_PER_DEGREE / SLACK**0.5
+    slack = ROUNDED_MM2 / MM_PER_DEGREE**2 / SLACK
+    before = (before_time, before_latitude, before_longitude)
+    found = native.fast_legs(time, latitude, longitude, first, before, width, reach_per_ms, slack)
+    if found is not None:
+        return found
     mm2: Floats = _steps(longitude, first, before_longitude)
     mm2 *= mm2
-    mm2 *= np.repeat(_width(latitude, first, before_latitude), sizes(first, len(time)))
+    mm2 *= np.repeat(width, sizes(first, len(time)))
     north = _steps(latitude, first, before_latitude)
     north *= north
     mm2 += north
     reach: Floats = _steps(time, first, before_time)
-    reach *= limit_kmh / 3.6 / MM_PER_DEGREE / SLACK**0.5
+    reach *= reach_per_ms
     reach *= reach
-    reach -= ROUNDED_MM2 / MM_PER_DEGREE**2 / SLACK
+    reach -= slack
     return few_true(mm2 > reach)
 
 

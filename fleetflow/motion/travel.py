@@ -1,4 +1,4 @@
-"""Which legs between the fixes of a vehicle count: the rule itself, on columns.
+"""How far vehicles came: which legs between fixes count, without noise and without jumps.
 
 The rule, fix after fix in rising time (what is not later than the fix before it never gets here):
 
@@ -8,7 +8,7 @@ The rule, fix after fix in rising time (what is not later than the fix before it
 3. Any other fix counts when it is `noise` or more from the last fix that counts, with the distance between
    the two.
 
-Rule 3 needs the last fix that counts, which looks like a loop over all pings. It is not one: a leg of at
+In C that is a loop. On columns, where nothing was compiled, rule 3 needs none either: a leg of at
 least twice the noise always counts (the last fix that counts is less than the noise away from the fix
 before), and after a fix that counts each leg of at least the noise does too. What is between such fixes is
 compared with the one before all at once; most of it never leaves it (a parked vehicle). Only fixes of a
@@ -21,8 +21,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fleetflow.motion.fixes import Fixes
 from fleetflow.motion.runs import Booleans, Floats, Integers, ends, spread
-from fleetflow.motion.sphere import EARTH_RADIUS_M, chords
+from fleetflow.motion.sphere import EARTH_RADIUS_M, NODES, chords, on_sphere
+from fleetflow.native import motion as native
 
 MARGIN = 1e-3 / EARTH_RADIUS_M
 """One millimetre: far more than what rounding can make of a chord."""
@@ -42,12 +44,42 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Tracks:
-    """Fixes of some vehicles, one vehicle after the other, each in rising time.
+class Travelled:
+    """What counts: leg i leads to row `end[i]` of the fixes, rising, and is `squared[i]` long (as a squared
+    chord, for `millimetres`).
 
-    `points` (3, n) and `time_ms` (n,); `first` where each vehicle begins. What is remembered of each:
-    `latest` (3, vehicles), the latest fix, and `counted` (3, vehicles), the last one that counted, both NaN
-    for a new vehicle; `latest_ms`, the time of the former, any for a new vehicle.
+    `latest` and `counted`: what is to be remembered of each vehicle, see `travel`.
+    """
+
+    end: Integers
+    squared: Floats
+    latest: Floats
+    counted: Floats
+
+
+def travel(fixes: Fixes, rule: Rule, latest: Floats, counted: Floats, latest_ms: Integers) -> Travelled:
+    """Return which legs count of fixes that are each later than all of their vehicle before (`later_ones`).
+
+    What is remembered of each of `fixes.vehicles`: `latest` (vehicles, 3), the latest fix as a point on the
+    unit sphere, `latest_ms` its time, and `counted` (vehicles, 3), the last fix that counted; points that are
+    not a number for a new vehicle, with any time. The outcome does not depend on how fixes were batched.
+    """
+    found = native.travel(
+        (fixes.time, fixes.latitude, fixes.longitude, fixes.first),
+        NODES,
+        (rule.noise * rule.noise, rule.speed / 1000),
+        (latest, counted, latest_ms),
+    )
+    if found is not None:
+        return Travelled(*found)
+    points = on_sphere(fixes.latitude, fixes.longitude)
+    return _on_columns(_Tracks(points, fixes.time, fixes.first, latest.T, latest_ms, counted.T), rule)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tracks:
+    """Fixes of some vehicles, one vehicle after the other, each in rising time: `points` (3, n), `time_ms`
+    (n,), `first` where each vehicle begins. Of each vehicle `latest`, `counted` (3, vehicles), `latest_ms`.
     """
 
     points: Floats
@@ -55,18 +87,6 @@ class Tracks:
     first: Integers
     latest: Floats
     latest_ms: Integers
-    counted: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What counts: leg i leads to row `end[i]`, rising, and is `squared[i]` long (as a squared chord).
-
-    `counted` holds per vehicle its last fix that counts (3, vehicles).
-    """
-
-    end: Integers
-    squared: Floats
     counted: Floats
 
 
@@ -83,8 +103,7 @@ class _Stays:
     counted: Floats
 
 
-def count(tracks: Tracks, rule: Rule) -> Counted:
-    """Apply the rule."""
+def _on_columns(tracks: _Tracks, rule: Rule) -> Travelled:
     points, first = tracks.points, tracks.first
     size = len(tracks.time_ms)
     leg = np.empty(size)
@@ -107,10 +126,10 @@ def count(tracks: Tracks, rule: Rule) -> Counted:
     open_ = np.delete(np.arange(len(after)), follows)
     counted[:, np.searchsorted(first, after[open_]) - 1] = stays.counted[:, open_]
     end = np.flatnonzero(counts)
-    return Counted(end, leg[end], counted)
+    return Travelled(end, leg[end], points[:, ends(first, size)].T, counted.T)
 
 
-def _reach(tracks: Tracks, rule: Rule) -> Floats:
+def _reach(tracks: _Tracks, rule: Rule) -> Floats:
     """Return the squared chords that a vehicle can be away from its fix before, at the highest speed."""
     time = tracks.time_ms
     reach = np.empty(len(time))
@@ -121,7 +140,7 @@ def _reach(tracks: Tracks, rule: Rule) -> Floats:
     return reach
 
 
-def _sure(leg: Floats, fresh: Booleans, tracks: Tracks, rule: Rule) -> Booleans:
+def _sure(leg: Floats, fresh: Booleans, tracks: _Tracks, rule: Rule) -> Booleans:
     """Return where a fix is known to be a counted one whatever was before it."""
     sure = leg >= (2 * rule.noise + MARGIN) ** 2
     sure |= fresh
@@ -142,7 +161,7 @@ def _sure(leg: Floats, fresh: Booleans, tracks: Tracks, rule: Rule) -> Booleans:
     return sure
 
 
-def _stays(sure: Booleans, tracks: Tracks) -> _Stays:
+def _stays(sure: Booleans, tracks: _Tracks) -> _Stays:
     """Return the runs of fixes that are not sure."""
     unsure = ~sure
     begins = unsure.copy()
