@@ -8,6 +8,7 @@ from dataclasses import replace
 import polars as pl
 
 from fleetflow.contracts.sink import Counts, ShardBatch
+from fleetflow.frames import taken
 from fleetflow.native.vehicles import sort_out
 
 ORDER = ("time", "sequence", "latitude", "longitude")
@@ -34,7 +35,7 @@ def newest(pings: pl.DataFrame) -> pl.DataFrame:
         return pings
     found = sort_out(pings, 1, newest=True)
     if found is not None:
-        return pings[found[0]]
+        return taken(pings, found[0])
     pings = unfollowed(pings)
     # almost always this leaves one row per vehicle, so the exact order is decided on few rows
     latest = pings.filter(pl.col("time") == pl.col("time").max().over("vin"))

@@ -18,6 +18,7 @@ from fleetflow.dataflow.conflation import newest, unfollowed
 from fleetflow.dataflow.places import Lookup
 from fleetflow.dataflow.routing import shard_key
 from fleetflow.dataflow.sharding import shard_of, shards_of
+from fleetflow.frames import taken
 from fleetflow.native.vehicles import runs, sort_out
 
 EXTRA_COLUMNS = {"source": pl.String(), "received_at": pl.Float64()}
@@ -99,12 +100,17 @@ class Validator:
         now = self._clock()
         if self._all_hold(pings, now):
             return shaped
-        verdicts = [rule.expression(now).fill_null(False) for rule in self._rules]
-        if pings.select(pl.all_horizontal(verdicts).all()).item():
+        doubted = [rule for rule in self._rules if not (rule.all_hold and rule.all_hold(pings, now))]
+        verdicts = {rule.name: rule.expression(now).fill_null(False) for rule in doubted}
+        if not verdicts or pings.select(pl.all_horizontal(verdicts.values()).all()).item():
             return shaped
         # the index of the first rule that is broken, null where none is
         first = pl.coalesce(
-            *[pl.when(~verdict).then(pl.lit(index, pl.Int32)) for index, verdict in enumerate(verdicts)],
+            *[
+                pl.when(~verdicts[rule.name]).then(pl.lit(index, pl.Int32))
+                for index, rule in enumerate(self._rules)
+                if rule.name in verdicts
+            ],
             pl.lit(None, pl.Int32),
         )
         broken = pings.select(first.alias("broken")).to_series()
@@ -179,7 +185,7 @@ class Splitter:
         if self._conflate and pings.height > FEW:
             found = sort_out(pings, self._shards, newest=True)
             if found is not None:
-                return _sliced(pings[found[0]], enumerate(found[1]))
+                return _sliced(taken(pings, found[0]), enumerate(found[1]))
             pings = unfollowed(pings)
         if pings.height <= FEW:
             few = newest(pings) if self._conflate else pings
@@ -192,7 +198,7 @@ class Splitter:
                 return self._cut(pings, starts.tolist())
             found = sort_out(pings, self._shards, newest=False)
             if found is not None:
-                return _sliced(pings[found[0]], enumerate(found[1]))
+                return _sliced(taken(pings, found[0]), enumerate(found[1]))
         pings = newest(pings) if self._conflate else pings
         shards = shards_of(pings["vin"], self._shards).alias("_shard")
         if shards.n_unique() == 1:

@@ -19,6 +19,7 @@ from fleetflow.dataflow.conflation import Conflator, conflated, joined
 from fleetflow.dataflow.plain import from_plain, to_plain
 from fleetflow.dataflow.shaping import ROW
 from fleetflow.errors import StoreError
+from fleetflow.frames import in_one_piece
 
 STATE_VERSION = 2
 """Of the states of both steps; 1 was stored under other keys, see `fleetflow.dataflow.routing`."""
@@ -78,7 +79,7 @@ class DetectLogic(StatefulBatchLogic[ShardBatch, ShardBatch, Any]):
         if not batch.pings.height:
             return batch
         # each detector asks for columns as arrays, of which a frame in pieces would make new ones each time
-        pings = batch.pings.rechunk()
+        pings = in_one_piece(batch.pings)
         events = [event for _, shard in self._shards for event in shard.on_pings(pings)]
         batch = replace(batch, pings=pings, events=(*batch.events, *events))
         # at once: what lies about until the next step is memory that other shards of the batch could use

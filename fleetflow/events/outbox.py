@@ -59,9 +59,10 @@ class Outbox:
                 )
         store.begin([notifier.name for notifier in notifiers])
         recent = Recent()
+        self._deliveries = [_Delivery(folder, store, recent, notifier) for notifier in notifiers]
         if notifiers:
             store.tell(recent.put)
-        self._deliveries = [_Delivery(folder, store, recent, notifier) for notifier in notifiers]
+            store.tell(lambda row, events: self.wake())
         for delivery in self._deliveries:
             delivery.start()
 
@@ -117,8 +118,6 @@ class _Delivery(threading.Thread):
         stopping = self._stopping.is_set()
         self.wake.clear()
         try:
-            # of a backlog nobody may come any more who would
-            self._store.settle()
             ours = self._acquired()
             delivered = ours and self._deliver(note_at_once=stopping)
         # whatever a notifier raises delays its own events only

@@ -37,9 +37,6 @@ create table notifiers (name text primary key, row integer not null, updated_at 
 ROWS = 90
 """So many events are stored by one statement: fewer ones wait less often for the interpreter. Any SQLite
 takes their 990 values."""
-GATHERED, GATHERED_S = 4000, 1.0
-"""So many events of a backlog are stored together, or what came within so long, or until the next snapshot.
-Their ids are spread all over the index, of which each transaction writes every page that it touched."""
 KNOWN = "select id from {table} where id in ({ids})"
 INSERT = (
     # unlike a plain insert this needs no journal of its own; the ids are known to be new
@@ -78,8 +75,6 @@ class EventsStore:
                 self._connection.execute(ADD_CONDITIONS)
         self._lock = threading.Lock()
         self._unsynced = False
-        self._gathered: list[Event] = []
-        self._gathered_at = 0.0
         self._told: list[Callable[[int, Sequence[Event]], None]] = []
 
     def tell(self, listener: Callable[[int, Sequence[Event]], None]) -> None:
@@ -89,56 +84,30 @@ class EventsStore:
         """
         self._told.append(listener)
 
-    def gather(self, events: Sequence[Event]) -> int:
-        """Keep events, perhaps together with those that come next; returns how many new ones were stored.
-
-        What is not stored yet is so after the next `add`, `settle` in time, or `sync`; a process that is
-        killed before has to be given it again.
-        """
-        with self._lock:
-            if not self._gathered:
-                self._gathered_at = time.monotonic()
-            self._gathered += events
-            if len(self._gathered) < GATHERED and not self._is_old():
-                return 0
-        return self.add(())
-
-    def settle(self) -> int:
-        """Store what was gathered long enough ago; returns how many new events that were."""
-        return self.add(()) if self._is_old() else 0
-
-    def _is_old(self) -> bool:
-        return bool(self._gathered) and time.monotonic() >= self._gathered_at + GATHERED_S
-
     def add(self, events: Sequence[Event]) -> int:
-        """Keep the events whose ids are new, in one transaction; returns how many they were.
-
-        Those that were gathered before are stored, too, before these.
-        """
+        """Keep the events whose ids are new, in one transaction; returns how many they were."""
         added: list[Event] = []
         last, now = 0, time.time()
-        with self._lock:
-            with sqlite.transaction(self._connection):
-                first: dict[str, Event] = {}
-                for event in (*self._gathered, *events):
-                    first.setdefault(event.id, event)
-                every = list(first.values())
-                tables = ["events"]
-                if self._connection.execute("select exists (select 1 from past)").fetchone()[0]:
-                    tables.append("past")
-                for start in range(0, len(every), ROWS):
-                    some = every[start : start + ROWS]
-                    known = self._known(tables, [event.id for event in some])
-                    new = [event for event in some if event.id not in known] if known else some
-                    if new:
-                        query = INSERT.format(rows=", ".join([ROW] * len(new)))
-                        values = [value for event in new for value in _row(event, now)]
-                        last = self._connection.execute(query, values).lastrowid or 0
-                        added += new
-                if added:
-                    self._forget()
-                    self._unsynced = True
-            self._gathered = []
+        with self._lock, sqlite.transaction(self._connection):
+            first: dict[str, Event] = {}
+            for event in events:
+                first.setdefault(event.id, event)
+            every = list(first.values())
+            tables = ["events"]
+            if self._connection.execute("select exists (select 1 from past)").fetchone()[0]:
+                tables.append("past")
+            for start in range(0, len(every), ROWS):
+                some = every[start : start + ROWS]
+                known = self._known(tables, [event.id for event in some])
+                new = [event for event in some if event.id not in known] if known else some
+                if new:
+                    query = INSERT.format(rows=", ".join([ROW] * len(new)))
+                    values = [value for event in new for value in _row(event, now)]
+                    last = self._connection.execute(query, values).lastrowid or 0
+                    added += new
+            if added:
+                self._forget()
+                self._unsynced = True
         if added:
             for listener in self._told:
                 listener(last + 1 - len(added), added)
@@ -149,12 +118,11 @@ class EventsStore:
         queries = [KNOWN.format(table=table, ids=marks) for table in tables]
         return {name for query in queries for (name,) in self._connection.execute(query, ids)}
 
-    def sync(self) -> int:
-        """Return when everything that came is on disk, with how many gathered events that were new."""
-        stored = self.add(()) if self._gathered else 0
+    def sync(self) -> None:
+        """Return when everything added is on disk."""
         with self._lock:
             if not self._unsynced:
-                return stored
+                return
             # what SQLite has moved from the log into the database, it has synced itself
             with contextlib.suppress(FileNotFoundError):
                 file = os.open(self._log, os.O_RDONLY)
@@ -163,7 +131,6 @@ class EventsStore:
                 finally:
                     os.close(file)
             self._unsynced = False
-        return stored
 
     def _forget(self) -> None:
         (last,) = self._connection.execute("select max(row) from events").fetchone()

@@ -12,7 +12,7 @@ import polars as pl
 
 from fleetflow.motion.runs import Floats, Integers, ends, few_true, groups, sizes
 from fleetflow.native import motion as native
-from fleetflow.native.vehicles import runs
+from fleetflow.native.vehicles import filled, runs
 
 TIME_BITS = 43
 """Bits of a time in whole milliseconds since 1970: until the year 2248. What is left of 64 bits numbers the
@@ -81,6 +81,11 @@ def vehicles_of(pings: pl.DataFrame) -> Vehicles | None:
     return _latest.of(pings).vehicles(pings)
 
 
+def filled_rows(pings: pl.DataFrame, column: str) -> Integers:
+    """Return the rows whose list in a column has something in it, rising; shared as in `fixes_of`."""
+    return _latest.of(pings).filled(pings, column)
+
+
 def fixes_of(pings: pl.DataFrame, numbering: Numbering) -> Fixes | None:
     """Return the usable pings of a batch, None when there are none.
 
@@ -122,6 +127,7 @@ class _Batch:
         self._vehicles: Vehicles | None = None
         self._fixes: _Grouped | None = None
         self._asked: set[str] = set()
+        self._filled: dict[str, Integers] = {}
 
     def vehicles(self, pings: pl.DataFrame) -> Vehicles | None:
         if "vehicles" not in self._asked:
@@ -134,6 +140,15 @@ class _Batch:
             self._asked.add("fixes")
             self._fixes = _group(pings, self.vehicles(pings))
         return self._fixes
+
+    def filled(self, pings: pl.DataFrame, column: str) -> Integers:
+        if column not in self._filled:
+            rows = filled(pings[column])
+            if rows is None:
+                rows = few_true((pings[column].list.len() > 0).fill_null(False).to_numpy())
+            _share(rows)
+            self._filled[column] = rows
+        return self._filled[column]
 
 
 class _Latest(threading.local):

@@ -7,6 +7,9 @@ import logging
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 log = logging.getLogger(__name__)
 
@@ -32,3 +35,19 @@ def library() -> ctypes.CDLL | None:
         log.warning("%s has version %d, expected %d: going on in Python", FILE, version, VERSION)
         return None
     return found
+
+
+def call(function: Any, *arguments: Any) -> int:
+    """Call a function that returns a number: arrays by their address, numbers of 64 bits."""
+    function.restype = ctypes.c_int64
+    passed = [
+        ctypes.c_void_p(argument.ctypes.data)
+        if isinstance(argument, np.ndarray)
+        else ctypes.c_int64(argument)
+        if isinstance(argument, int)
+        else ctypes.c_double(argument)
+        if isinstance(argument, float)
+        else argument
+        for argument in arguments
+    ]
+    return int(function(*passed))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fleetflow.native.library import library
+from fleetflow.native.library import call, library
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -26,22 +26,6 @@ def _given(array: npt.NDArray[Any], dtype: Any = np.float64) -> npt.NDArray[Any]
     return np.ascontiguousarray(array, dtype)
 
 
-def _call(function: Any, *arguments: Any) -> int:
-    """Call a function that returns a number: arrays by their address, whole numbers of 64 bits."""
-    function.restype = ctypes.c_int64
-    passed = [
-        ctypes.c_void_p(argument.ctypes.data)
-        if isinstance(argument, np.ndarray)
-        else ctypes.c_int64(argument)
-        if isinstance(argument, int)
-        else ctypes.c_double(argument)
-        if isinstance(argument, float)
-        else argument
-        for argument in arguments
-    ]
-    return int(function(*passed))
-
-
 def fixes(
     time: Floats, latitude: Floats, longitude: Floats, first: Integers, most_ms: int
 ) -> tuple[Integers | None, bool] | None:
@@ -54,7 +38,7 @@ def fixes(
         return None
     time_ms = np.empty(len(time), np.int64)
     columns = (_given(time), _given(latitude), _given(longitude), _given(first, np.int64))
-    rising = _call(found.fleetflow_fixes, len(time), *columns, len(first), most_ms, time_ms)
+    rising = call(found.fleetflow_fixes, len(time), *columns, len(first), most_ms, time_ms)
     return (None, False) if rising < 0 else (time_ms, bool(rising))
 
 
@@ -77,7 +61,7 @@ def travel(
     latest, counted = (np.array(points, np.float64, order="C") for points in known[:2])
     latest_ms = np.array(known[2], np.int64)
     end, squared = np.empty(len(time_ms), np.int64), np.empty(len(time_ms))
-    count = _call(
+    count = call(
         found.fleetflow_travel,
         len(time_ms),
         _given(time_ms, np.int64),
@@ -106,7 +90,7 @@ def millimetres(squared: Floats, largest: float, diameter_m: float) -> tuple[Int
     if found is None:
         return None
     whole = np.empty(len(squared), np.int64)
-    large = _call(found.fleetflow_millimetres, len(squared), _given(squared), largest, diameter_m, whole)
+    large = call(found.fleetflow_millimetres, len(squared), _given(squared), largest, diameter_m, whole)
     return whole, large > 0
 
 
@@ -128,7 +112,7 @@ def fast_legs(
     if found is None:
         return None
     rows = np.empty(len(time_ms), np.int64)
-    count = _call(
+    count = call(
         found.fleetflow_fast_legs,
         len(time_ms),
         _given(time_ms, np.int64),
@@ -163,7 +147,7 @@ def look_up(
     if found is None:
         return None
     rows, held = np.empty(len(latitude), np.int64), np.empty(len(latitude), np.int32)
-    count = _call(
+    count = call(
         found.fleetflow_look_up,
         len(latitude),
         _given(latitude),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from fleetflow.native.library import library
+from fleetflow.native.library import call, library
 
 STREAM = b"arrow_array_stream"
 SEED = int.from_bytes(os.urandom(8), "little")
@@ -34,22 +35,14 @@ def sort_out(pings: pl.DataFrame, shards: int, newest: bool) -> tuple[pl.Series,
     if found is None or any(pings[name].null_count() for name in asked):
         return None
     rows, counts = np.empty(pings.height, np.uint32), np.zeros(shards, np.int64)
-    # the capsule and the arrays must live as long as the call
-    stream = pings["vin"].__arrow_c_stream__()
-    time = np.ascontiguousarray(pings["time"].to_numpy(), np.float64) if newest else None
-    sequence = np.ascontiguousarray(pings["sequence"].to_numpy(), np.int64) if newest else None
-    function = found.fleetflow_sort_out
-    function.restype = ctypes.c_int64
-    many = function(
-        ctypes.c_void_p(_pointer_of(stream, STREAM)),
-        ctypes.c_int64(pings.height),
-        None if time is None else ctypes.c_void_p(time.ctypes.data),
-        None if sequence is None else ctypes.c_void_p(sequence.ctypes.data),
-        ctypes.c_uint32(shards),
-        ctypes.c_uint64(SEED),
-        ctypes.c_void_p(rows.ctypes.data),
-        ctypes.c_void_p(counts.ctypes.data),
-    )
+    order: tuple[Any, Any] = (None, None)
+    if newest:
+        order = (
+            np.ascontiguousarray(pings["time"].to_numpy(), np.float64),
+            np.ascontiguousarray(pings["sequence"].to_numpy(), np.int64),
+        )
+    parts = (ctypes.c_uint32(shards), ctypes.c_uint64(SEED))
+    many = _of_column(found.fleetflow_sort_out, pings["vin"], *order, *parts, rows, counts)
     return None if many < 0 else (pl.Series(rows[:many]), counts.tolist())
 
 
@@ -61,14 +54,35 @@ def runs(vins: pl.Series) -> npt.NDArray[np.int64] | None:
     found = library()
     if found is None or vins.null_count():
         return None
-    stream = vins.__arrow_c_stream__()
     first = np.empty(len(vins) // LEAST_RUN + 1, np.int64)
-    function = found.fleetflow_runs
-    function.restype = ctypes.c_int64
-    many = function(
-        ctypes.c_void_p(_pointer_of(stream, STREAM)),
-        ctypes.c_int64(len(vins)),
-        ctypes.c_int64(len(first)),
-        ctypes.c_void_p(first.ctypes.data),
-    )
+    many = _of_column(found.fleetflow_runs, vins, len(first), first)
     return None if many < 0 else first[:many].copy()
+
+
+def text_sizes(vins: pl.Series) -> tuple[int, int] | None:
+    """Return the least and the greatest number of bytes of a VIN.
+
+    None without a library, for no VINs, or where some are null.
+    """
+    found = library()
+    if found is None or vins.null_count():
+        return None
+    sizes = np.empty(2, np.int64)
+    return None if _of_column(found.fleetflow_text_sizes, vins, sizes) < 0 else (int(sizes[0]), int(sizes[1]))
+
+
+def filled(lists: pl.Series) -> npt.NDArray[np.int64] | None:
+    """Return the rows whose list is not empty; None without a library, or where some are null."""
+    found = library()
+    if found is None or lists.null_count():
+        return None
+    rows = np.empty(len(lists), np.int64)
+    many = _of_column(found.fleetflow_filled, lists, rows)
+    return None if many < 0 else rows[:many].copy()
+
+
+def _of_column(function: Any, column: pl.Series, *arguments: Any) -> int:
+    """Call a function of a column, as a stream of arrays."""
+    # the capsule must live as long as the call
+    stream = column.__arrow_c_stream__()
+    return call(function, ctypes.c_void_p(_pointer_of(stream, STREAM)), len(column), *arguments)

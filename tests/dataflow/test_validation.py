@@ -80,6 +80,24 @@ def test_a_rule_tells_the_same_of_one_ping_and_of_a_column(vin, latitude, longit
         assert rule.holds(ping, NOW) == by_column, rule.name
 
 
+rows = st.tuples(st.none() | st.text(max_size=70), numbers(), numbers(), numbers())
+good = st.tuples(st.just("V"), st.floats(-90, 90), st.floats(1, 180), st.floats(0, NOW))
+
+
+@given(st.lists(good, max_size=5), st.lists(rows, max_size=1))
+def test_a_rule_that_says_of_a_batch_that_it_holds_is_right(pings, one_more):
+    names = ("vin", "latitude", "longitude", "time")
+    columns = pl.DataFrame(
+        [*pings, *one_more], {name: COLUMNS[name] for name in names}, orient="row", strict=False
+    )
+    for rule in builtin_rules(86_400):
+        holds = columns.select(rule.expression(NOW).fill_null(False).all()).item()
+        said = rule.all_hold(columns, NOW)
+        assert holds or not said, rule.name
+        # of what is good it is told at a glance
+        assert said or one_more or not pings or rule.name == "vin", rule.name
+
+
 @pytest.mark.parametrize("pings", [1, HANDFUL, HANDFUL + 1])
 def test_a_rule_that_judges_only_columns_is_asked_however_few_pings_there_are(pings):
     texas = Rule("texas", "must be in Texas", lambda now: pl.col("latitude").is_between(25.8, 36.5))

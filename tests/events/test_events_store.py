@@ -1,17 +1,15 @@
 """Events: stored once however often they come, bounded, readable by everyone."""
 
-import math
 import multiprocessing
 import sqlite3
 import threading
 
-import pytest
 from events_kit import event, numbers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetflow.events.reader import Events
-from fleetflow.events.store import FILE, GATHERED, REMEMBERED, EventsStore
+from fleetflow.events.store import FILE, REMEMBERED, EventsStore
 
 
 def test_a_replay_adds_nothing(store, reader):
@@ -35,47 +33,6 @@ def test_an_event_reads_back_as_it_was(store, reader):
 def test_a_number_that_json_cannot_hold_becomes_null(store, reader):
     store.add([event(1, ping={"latitude": float("nan")})])
     assert reader.list()[0].event.ping == {"latitude": None}
-
-
-@pytest.fixture
-def patient(monkeypatch):
-    """Events that are gathered wait for others as long as it takes."""
-    monkeypatch.setattr("fleetflow.events.store.GATHERED_S", math.inf)
-
-
-def test_events_of_a_backlog_are_stored_with_the_next_ones_before_them(patient, store, reader):
-    told = []
-    store.tell(lambda row, events: told.append((row, [one.id for one in events])))
-    assert store.gather([event(1), event(2)]) == 0
-    assert (reader.count(), told) == (0, [])
-    assert store.add([event(2), event(3)]) == 3
-    assert numbers(reader.since(0)) == ["e1", "e2", "e3"]
-    assert told == [(1, ["e1", "e2", "e3"])]
-
-
-def test_events_of_a_backlog_are_stored_before_a_position_is(patient, store, reader):
-    assert store.gather([event(1)]) == 0
-    assert store.sync() == 1
-    assert numbers(reader.list()) == ["e1"]
-    assert store.sync() == 0
-
-
-def test_not_too_many_events_of_a_backlog_wait(patient, store, reader):
-    assert store.gather([event(number) for number in range(GATHERED - 1)]) == 0
-    assert store.gather([event(GATHERED)]) == reader.count() == GATHERED
-
-
-def test_events_of_a_backlog_do_not_wait_for_those_that_do_not_come(monkeypatch, store, reader):
-    monkeypatch.setattr("fleetflow.events.store.GATHERED_S", math.inf)
-    assert store.gather([event(1)]) == store.settle() == 0
-    monkeypatch.setattr("fleetflow.events.store.GATHERED_S", 0)
-    assert store.settle() == reader.count() == 1
-    assert store.settle() == 0
-
-
-def test_events_of_a_backlog_do_not_wait_for_long(monkeypatch, store, reader):
-    monkeypatch.setattr("fleetflow.events.store.GATHERED_S", 0)
-    assert store.gather([event(1)]) == reader.count() == 1
 
 
 def test_the_oldest_go_and_do_not_come_back_as_new(tmp_path, reader):

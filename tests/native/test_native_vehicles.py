@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fleetflow.dataflow import conflation
 from fleetflow.dataflow.sharding import shard_of
 from fleetflow.native.library import library
-from fleetflow.native.vehicles import sort_out
+from fleetflow.native.vehicles import filled, sort_out, text_sizes
 
 pytestmark = pytest.mark.skipif(library() is None, reason="nothing was compiled: there is no C compiler")
 
@@ -99,3 +99,22 @@ def test_many_vehicles_in_any_order():
 )
 def test_what_time_and_sequence_do_not_decide_is_left_to_others(pings):
     assert sort_out(pings, 8, newest=True) is None
+
+
+@given(st.lists(st.lists(st.sampled_from(["", "P0171"]), max_size=3), max_size=20), st.integers(0, 20))
+def test_lists_that_are_not_empty(lists, cut):
+    column = pl.Series(lists, dtype=pl.List(pl.String))
+    pieces = pl.concat([column[:cut], column[cut:]], rechunk=False)
+    assert filled(pieces).tolist() == [row for row, found in enumerate(lists) if found]
+
+
+def test_lists_that_are_not_known_are_left_to_others():
+    assert filled(pl.Series([["P0171"], None], dtype=pl.List(pl.String))) is None
+
+
+@given(st.lists(VINS))
+def test_sizes_of_texts_are_in_bytes(vins):
+    column = pl.Series(vins, dtype=pl.String)
+    sizes = [len(vin.encode()) for vin in vins]
+    assert text_sizes(column) == ((min(sizes), max(sizes)) if vins else None)
+    assert text_sizes(pl.Series([None, *vins], dtype=pl.String)) is None

@@ -339,3 +339,50 @@ int64_t fleetflow_runs(struct ArrowArrayStream *vins, int64_t rows, int64_t most
     runs_free(&given);
     return count;
 }
+
+/* Write the least and the greatest number of bytes of a VIN to `sizes`; -1 when others have to decide. */
+int64_t fleetflow_text_sizes(struct ArrowArrayStream *vins, int64_t rows, int64_t *sizes) {
+    Runs given;
+    int64_t found = -1;
+    if (rows >= INT32_MAX)
+        return found;
+    if (runs_of(vins, rows, &given) && given.count) {
+        found = 0;
+        sizes[0] = sizes[1] = given.runs[0].text.length;
+        for (int64_t i = 1; i < given.count; i++) {
+            int64_t size = given.runs[i].text.length;
+            sizes[0] = size < sizes[0] ? size : sizes[0];
+            sizes[1] = size > sizes[1] ? size : sizes[1];
+        }
+    }
+    runs_free(&given);
+    return found;
+}
+
+/* Write the rows of a column of lists that are not empty to `found`, which has room for all, and return how
+   many there are; -1 when others have to decide. */
+int64_t fleetflow_filled(struct ArrowArrayStream *lists, int64_t rows, int64_t *found) {
+    struct ArrowSchema schema;
+    if (lists->get_schema(lists, &schema))
+        return -1;
+    int known = schema.format && !strcmp(schema.format, "+L");
+    if (schema.release)
+        schema.release(&schema);
+    int64_t count = 0, done = 0;
+    while (known) {
+        struct ArrowArray array;
+        if (lists->get_next(lists, &array))
+            return -1;
+        if (!array.release)
+            return done == rows ? count : -1;
+        known = !array.null_count && done + array.length <= rows;
+        const int64_t *ends = (const int64_t *)array.buffers[1] + array.offset;
+        for (int64_t i = 0; known && i < array.length; i++) {
+            found[count] = done + i;
+            count += ends[i + 1] > ends[i];
+        }
+        done += array.length;
+        array.release(&array);
+    }
+    return -1;
+}

@@ -1,7 +1,7 @@
 """The detector: crashes of all vehicles of a shard, found in columns.
 
-A batch without a code that counts, and without pings of vehicles whose crash lasts, costs one comparison
-per reported code. Of other batches only rows that can change something are looked at one by one.
+A batch without a code that counts, and without pings of vehicles whose crash lasts, costs a look at each
+reported code. Of other batches only the vehicles concerned are looked at, stretch by stretch.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from fleetflow.contracts.detector import Event
 from fleetflow.errors import StoreError
+from fleetflow.motion.fixes import filled_rows, vehicles_of
+from fleetflow.motion.runs import Booleans, Floats, Integers, sizes
 from fleetflow_crash.cities import City, nearest
 from fleetflow_crash.episode import Episode
 
@@ -24,8 +27,6 @@ log = logging.getLogger(__name__)
 COLUMN = "obd_codes"
 STATE_VERSION = 1
 STATUS = "CRASHED"
-FEW = 256
-"""So many pings are looked at one by one in less time than it takes to choose among them."""
 SLOT_S = 600.0
 """Stands for `clear_after_s` in ids where crashes are never cleared."""
 
@@ -38,13 +39,10 @@ class CrashDetector:
 
     name = "crash"
 
-    def __init__(
-        self, codes: Sequence[str], clear_after_s: float, cities: Sequence[City], few: int = FEW
-    ) -> None:
+    def __init__(self, codes: Sequence[str], clear_after_s: float, cities: Sequence[City]) -> None:
         self.codes = tuple(dict.fromkeys(codes))
         self.clear_after_s = clear_after_s
         self.cities = cities
-        self.few = few
         self._lock = threading.Lock()
         self._idle = False
 
@@ -132,88 +130,71 @@ class CrashShard:
         if COLUMN not in pings.columns:
             self._detector.idle()
             return ()
-        codes = pings[COLUMN].explode(empty_as_null=False, keep_nulls=False)
-        coded = any((codes == code).any() for code in self._detector.codes)
-        if not coded and not (len(self._lasting) and self._detector.clear_after_s):
+        coded = self._coded(pings)
+        lasting = self._lasting if self._detector.clear_after_s else frozenset()
+        if not len(coded) and not lasting:
             return ()
-        events = []
-        changed = False
-        for row, vin, time, has_code in self._relevant(pings, coded).iter_rows():
-            episode = self._episodes.get(vin)
+        vehicles = vehicles_of(pings)
+        if vehicles is None:
+            return ()
+        crashed = lasting.union(pings["vin"][coded])
+        time = pings["time"].to_numpy()
+        has_code = np.zeros(pings.height, np.bool_)
+        has_code[coded] = True
+        changes: list[tuple[int, Event]] = []
+        for vin, first, size in zip(
+            vehicles.vins, vehicles.first.tolist(), sizes(vehicles.first, len(vehicles.row)), strict=True
+        ):
+            if vin in crashed:
+                rows = vehicles.row[first : first + size]
+                changes += self._follow(vin, pings, rows[np.isfinite(time[rows])], time, has_code)
+        if changes:
+            self._lasting = self._still_lasting()
+        # in order of arrival
+        return [event for _, event in sorted(changes, key=lambda change: change[0])]
+
+    def _coded(self, pings: pl.DataFrame) -> Integers:
+        """Return the rows that have a code that counts, rising."""
+        rows = filled_rows(pings, COLUMN)
+        if not len(rows):
+            return rows
+        codes = pings[COLUMN][rows]
+        each = codes.explode(empty_as_null=False, keep_nulls=False)
+        if not any((each == code).any() for code in self._detector.codes):
+            return rows[:0]
+        counts = pl.any_horizontal(pl.col(COLUMN).list.contains(code) for code in self._detector.codes)
+        return rows[codes.to_frame().select(counts.fill_null(False)).to_series().to_numpy()]
+
+    def _follow(
+        self, vin: str, pings: pl.DataFrame, rows: Integers, time: Floats, has_code: Booleans
+    ) -> Iterator[tuple[int, Event]]:
+        """Take a vehicle's pings, in order of arrival; yield what changed, with its row.
+
+        Stretches of pings that all have a code, or all have none, are taken at once.
+        """
+        episode = self._episodes.get(vin)
+        begins = np.append(0, np.flatnonzero(has_code[rows][1:] != has_code[rows][:-1]) + 1)
+        for stretch in np.split(rows, begins[1:]):
+            if not len(stretch):
+                continue
+            coded = bool(has_code[stretch[0]])
             if episode is None:
-                if not has_code:
+                if not coded:
                     continue
                 episode = self._episodes[vin] = Episode()
-            change = episode.take(time, has_code, self._detector.clear_after_s)
-            if change is None:
+            found = episode.take(time[stretch], coded, self._detector.clear_after_s)
+            if found is None:
                 continue
-            changed = True
+            row = int(stretch[found[0]])
             ping = pings.row(row, named=True)
-            if change == "crashed":
-                events.append(self._detector.crashed(episode, ping))
+            if found[1] == "crashed":
+                yield row, self._detector.crashed(episode, ping)
             else:
-                events.append(self._detector.cleared(episode, ping))
+                yield row, self._detector.cleared(episode, ping)
                 episode.over()
-        if changed:
-            self._lasting = self._still_lasting()
-        return events
 
-    def _relevant(self, pings: pl.DataFrame, coded: bool) -> pl.DataFrame:
-        """Return (row, vin, time, coded) of the pings that can change something, in order of arrival.
-
-        Left out are pings of vehicles that have no crash. Unless those that remain are few, also pings up to
-        the mark of their vehicle, and what is within a stretch of one kind: of a vehicle's pings that all
-        have a code the first and the newest do what all do; of pings that have none, and do not reach far
-        enough to clear, the oldest and the newest.
-        """
-        has_code = (
-            pl.any_horizontal(pl.col(COLUMN).list.contains(code) for code in self._detector.codes)
-            .fill_null(False)
-            .alias("coded")
-            if coded
-            else pl.lit(False).alias("coded")
-        )
-        rows = pings.select(pl.int_range(pl.len(), dtype=pl.Int64).alias("row"), "vin", "time", has_code)
-        rows = rows.filter(pl.col("vin").is_not_null() & pl.col("time").is_finite())
-        if self._detector.clear_after_s:
-            watched = pl.concat([self._lasting, rows.filter("coded")["vin"]]).unique()
-            rows = rows.filter(pl.col("vin").is_in(watched.implode()))
-        else:
-            rows = rows.filter("coded")
-        if rows.height <= self._detector.few:
-            return rows
-        rows = rows.join(self._known(rows["vin"].unique()), on="vin", how="left", maintain_order="left")
-        rows = rows.filter(pl.col("time") > pl.col("mark"))
-        newest, oldest = pl.col("time").max().over("vin"), pl.col("time").min().over("vin")
-        only_coded = pl.col("coded").all().over("vin")
-        never_coded = ~pl.col("coded").any().over("vin")
-        reach_s = pl.max_horizontal(newest, "quiet_to") - pl.min_horizontal(oldest, "quiet_from")
-        first = pl.col("row") == pl.col("row").min().over("vin")
-        kept = (
-            pl.when(only_coded)
-            .then(first | (pl.col("time") == newest))
-            .when(never_coded & (reach_s < self._detector.clear_after_s))
-            .then((pl.col("time") == oldest) | (pl.col("time") == newest))
-            .otherwise(True)
-        )
-        return rows.filter(kept).select("row", "vin", "time", "coded")
-
-    def _known(self, vins: pl.Series) -> pl.DataFrame:
-        """Return what is remembered of some vehicles, one row each."""
-        names = vins.to_list()
-        known = [self._episodes.get(vin) or Episode() for vin in names]
-        return pl.DataFrame(
-            {
-                "vin": pl.Series(names, dtype=pl.String),
-                "mark": pl.Series([each.mark for each in known], dtype=pl.Float64),
-                "quiet_from": pl.Series([each.quiet_from for each in known], dtype=pl.Float64),
-                "quiet_to": pl.Series([each.quiet_to for each in known], dtype=pl.Float64),
-            }
-        )
-
-    def _still_lasting(self) -> pl.Series:
-        lasting: Iterable[str] = (vin for vin, each in self._episodes.items() if each.began is not None)
-        return pl.Series("vin", list(lasting), dtype=pl.String)
+    def _still_lasting(self) -> frozenset[str]:
+        return frozenset(vin for vin, each in self._episodes.items() if each.began is not None)
 
     def snapshot(self) -> dict[str, Any]:
         """Return per vehicle that has crashed its episode, as plain numbers."""

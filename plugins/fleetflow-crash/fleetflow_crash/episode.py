@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from fleetflow.motion.runs import Floats
+
 Change = Literal["crashed", "cleared"]
 
 
@@ -23,26 +27,34 @@ class Episode:
     quiet_from: float = float("inf")
     quiet_to: float = float("-inf")
 
-    def take(self, time: float, coded: bool, clear_after_s: float) -> Change | None:
-        """Take the vehicle's next ping, in order of arrival; says whether a crash began or was cleared.
+    def take(self, time: Floats, coded: bool, clear_after_s: float) -> tuple[int, Change] | None:
+        """Take the vehicle's next pings, of which all or none have a code, in order of arrival.
+
+        Returns which one changed something, and what: of pings with a code the rest is taken, too; those
+        after one that cleared a crash are not, and would change nothing.
 
         A ping with a code begins a crash, or, when one lasts, makes it last on: the count of quiet pings
         begins anew. Pings without one clear it when the newest of them is `clear_after_s` seconds after the
         oldest (0: never). `began` stays set until the next crash begins or `over` is called.
         """
-        if time <= self.mark:
+        new = np.flatnonzero(time > self.mark)
+        if not len(new):
             return None
+        time = time[new]
         if coded:
             known = self.began is not None
             if not known:
-                self.began = time
-            self.mark, self.quiet_from, self.quiet_to = time, float("inf"), float("-inf")
-            return None if known else "crashed"
+                self.began = float(time[0])
+            self.mark, self.quiet_from, self.quiet_to = float(time.max()), float("inf"), float("-inf")
+            return None if known else (int(new[0]), "crashed")
         if self.began is None or not clear_after_s:
             return None
-        self.quiet_from = min(self.quiet_from, time)
-        self.quiet_to = max(self.quiet_to, time)
-        return "cleared" if self.quiet_to - self.quiet_from >= clear_after_s else None
+        oldest = np.minimum(np.minimum.accumulate(time), self.quiet_from)
+        newest = np.maximum(np.maximum.accumulate(time), self.quiet_to)
+        clears = np.flatnonzero(newest - oldest >= clear_after_s)
+        last = clears[0] if len(clears) else -1
+        self.quiet_from, self.quiet_to = float(oldest[last]), float(newest[last])
+        return (int(new[last]), "cleared") if len(clears) else None
 
     def over(self) -> None:
         """Note that the crash was cleared: codes up to now belong to it."""

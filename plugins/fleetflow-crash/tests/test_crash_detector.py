@@ -7,7 +7,7 @@ import pickle
 import polars as pl
 import pytest
 from fleetflow_crash import cities
-from fleetflow_crash.detector import FEW, CrashDetector
+from fleetflow_crash.detector import CrashDetector
 from fleetflow_crash.plugin import fleetflow_detectors, fleetflow_settings
 from fleetflow_ping.plugin import fleetflow_schema
 from hypothesis import given, settings
@@ -25,8 +25,8 @@ CITIES = cities.load()
 COLUMNS = {**fleetflow_schema().columns, **EXTRA_COLUMNS}
 
 
-def detector(clear_after_s=100.0, codes=("B0001",), few=0):
-    return CrashDetector(codes, clear_after_s, CITIES, few)
+def detector(clear_after_s=100.0, codes=("B0001",)):
+    return CrashDetector(codes, clear_after_s, CITIES)
 
 
 def frame(pings):
@@ -94,9 +94,8 @@ CASES = {
 
 @pytest.mark.parametrize(("pings", "expected"), CASES.values(), ids=CASES)
 @pytest.mark.parametrize("size", [1, 2, 1000])
-@pytest.mark.parametrize("few", [0, FEW])
-def test_the_rule(pings, expected, size, few):
-    shard = detector(few=few).open(None)
+def test_the_rule(pings, expected, size):
+    shard = detector().open(None)
     found = [each for at in range(0, len(pings), size) for each in happened(shard, pings[at : at + size])]
     assert found == expected
 
@@ -154,7 +153,7 @@ def test_any_pings_in_any_batches_with_kills_between_do_what_a_slow_reference_do
     repeats = [each for each in pings for _ in range(data.draw(st.integers(1, 2)))] if pings else []
     expected = reference(repeats, clear_after_s)
     assert reference(pings, clear_after_s) == expected, "a repeated ping changes nothing"
-    made = detector(clear_after_s, few=data.draw(st.sampled_from([0, 5, FEW])))
+    made = detector(clear_after_s)
     shard, found, at = made.open(None), [], 0
     while at < len(repeats):
         size = data.draw(st.integers(1, 25))

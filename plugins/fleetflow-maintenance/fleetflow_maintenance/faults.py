@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from fleetflow.motion.fixes import Vehicles
+from fleetflow.motion.fixes import Vehicles, filled_rows
 from fleetflow.motion.runs import Booleans, Floats, Integers, ends, few_true, spread
 
 VERSION = 1
@@ -55,16 +55,18 @@ class Faults:
         """Look at a batch; `vehicles` are its rows by VIN. Yields what appeared, vehicle by vehicle."""
         codes = pings["obd_codes"]
         time, sequence = pings["time"].to_numpy(), pings["sequence"].to_numpy()
-        length = _lengths(codes)
+        filled = filled_rows(pings, "obd_codes")
         if not vehicles.in_place:
-            time, sequence, length = (column[vehicles.row] for column in (time, sequence, length))
-        filled = few_true(length > 0)
+            time, sequence = time[vehicles.row], sequence[vehicles.row]
+            is_filled = np.zeros(pings.height, np.bool_)
+            is_filled[filled] = True
+            filled = np.flatnonzero(is_filled[vehicles.row])
         concerned = np.array([vin in self._vehicles for vin in vehicles.vins], np.bool_)
         concerned[vehicles.group[filled]] = True
         if not concerned.any():
             return
         # a run: pings of one vehicle, each later than the one before, with the same codes
-        same = _same_as_before(codes[vehicles.row[filled]], filled, length[filled])
+        same = _same_as_before(codes[vehicles.row[filled]], filled)
         # where codes change, where none follow, and where time does not go on
         after = filled[np.append(filled[1:] != filled[:-1] + 1, True)[: len(filled)]] + 1
         changes = np.concatenate([filled[~same], after, _earlier(time, sequence)])
@@ -116,11 +118,6 @@ def _plain(listed: Sequence[str | None] | None) -> tuple[str, ...]:
     return tuple(" ".join(code for code in listed or () if code).split())
 
 
-def _lengths(codes: pl.Series) -> Integers:
-    length = codes.list.len()
-    return (length.fill_null(0) if codes.null_count() else length).to_numpy()
-
-
 def _earlier(time: Floats, sequence: Integers) -> Integers:
     """Return the rows that are not later, by (time, sequence), than the row before them."""
     rows = few_true(~(time[1:] > time[:-1])) + 1
@@ -128,16 +125,18 @@ def _earlier(time: Floats, sequence: Integers) -> Integers:
     return rows[~later]
 
 
-def _same_as_before(codes: pl.Series, rows: Integers, size: Integers) -> Booleans:
-    """Return which lists of codes are as that of the row before; `rows` has their rows, `size` their lengths.
+def _same_as_before(codes: pl.Series, rows: Integers) -> Booleans:
+    """Return which lists of codes are as that of the row before; `rows` has their rows.
 
     No list is empty: what follows a row that is not here is not the same.
     """
     same = np.zeros(len(rows), np.bool_)
+    if not len(rows):
+        return same
+    size = codes.list.len().to_numpy().astype(np.int64)
     same[1:] = (rows[1:] == rows[:-1] + 1) & (size[1:] == size[:-1])
     compared = np.flatnonzero(same)
     if len(compared):
-        size = size.astype(np.int64)
         begin, many = np.cumsum(size) - size, size[compared]
         flat = codes.explode()
         ours, theirs = (flat[spread(begin[which], many)] for which in (compared, compared - 1))

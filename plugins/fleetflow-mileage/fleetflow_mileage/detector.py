@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from fleetflow.contracts.detector import Event
+from fleetflow.frames import taken
 from fleetflow.motion.fixes import Fixes, fixes_of, later_ones
 from fleetflow.motion.runs import Integers, ends
 from fleetflow.motion.sphere import millimetres
@@ -94,7 +95,7 @@ class MileageShard:
         limit = limit[reaches]
         at = np.searchsorted(running, before + limit)
         columns = (day[reaches], running[at] - before, limit)
-        rows = pings[fixes.row[end[at]].tolist()].iter_rows(named=True)
+        rows = taken(pings, pl.Series(fixes.row[end[at]], dtype=pl.UInt32)).iter_rows(named=True)
         for ping, *numbers in zip(rows, *(column.tolist() for column in columns), strict=True):
             yield self._event(ping, *numbers)
 
