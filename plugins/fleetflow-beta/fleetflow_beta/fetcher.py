@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from dataclasses import replace
@@ -25,6 +26,8 @@ from fleetflow_beta.settings import BetaSettings
 log = logging.getLogger("fleetflow_beta")
 
 WARN_EVERY_S = 60.0
+VERIFY_EVERY_S = 1.0
+"""How often at most it is looked whether the service did not start again, unless there is a reason to doubt."""
 CAPPED = 100
 """Pages of this size or more, one like the other, are taken for a service's own limit below ours."""
 BEYOND = 10
@@ -61,6 +64,7 @@ class Fetcher:
         self._narrowing = Narrowing(settings.limit)
         self._doubt = True
         self._unverified = 0
+        self._verified_at = -math.inf
         self._failures = 0
         self._outage = False
         self._warned_at = 0.0
@@ -112,7 +116,10 @@ class Fetcher:
 
     def _turn(self) -> float:
         """Ask for one page; returns the seconds to wait before the next."""
-        due = self._doubt or self._unverified >= self._settings.verify_polls
+        due = self._doubt or (
+            self._unverified >= self._settings.verify_polls
+            and time.monotonic() >= self._verified_at + VERIFY_EVERY_S
+        )
         if due and not self._verified():
             return 0.0
         since, limit = self._reached.since, self._narrowing.limit
@@ -298,7 +305,7 @@ class Fetcher:
         if found is not Verdict.UNKNOWN:
             self._reached = replace(self._reached, anchor=self._reached.mark)
             self._doubt = False
-            self._unverified = 0
+            self._unverified, self._verified_at = 0, time.monotonic()
         return True
 
     def _restarted(self) -> None:

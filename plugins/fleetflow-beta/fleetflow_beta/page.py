@@ -10,6 +10,10 @@ from typing import Any
 from zlib import crc32
 
 import msgspec
+import numpy as np
+import polars as pl
+
+from fleetflow.native.pages import page_reader
 
 LARGEST = 2**63 - 1
 """The largest sequence that can be used (pings keep it in 64 bits)."""
@@ -21,6 +25,8 @@ UNIDENTIFIED = -1
 """The fingerprint in the mark of a ping whose content is not known."""
 
 _UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)
+
+_SEQUENCE_ALONE = (("sequence", pl.Int64(), True),)
 
 
 class BodyError(Exception):
@@ -109,6 +115,9 @@ def read(body: bytes) -> Page:
     turned into strings when a page holds one, and so are its numbers beyond the range of a float; an element
     with half a surrogate pair becomes `{"sequence": N, "unreadable": its text}`. None of them is a ping.
     """
+    rising = _rising(body)
+    if rising is not None:
+        return Page(body, rising)
     try:
         found = [element.sequence for element in _SEQUENCES.decode(body)]
     except _UNREADABLE:
@@ -127,6 +136,19 @@ def read(body: bytes) -> Page:
         except _UNREADABLE:
             raise BodyError("it is not JSON") from None
     return Page(body, [_sequence_of(element) for element in elements])
+
+
+def _rising(body: bytes) -> range | None:
+    """Return the sequences of a page of the usual form if each is the one before it and one."""
+    reader = page_reader(_SEQUENCE_ALONE)
+    read = None if reader is None else reader.read([body])
+    if read is None or not len(read[0][0]):
+        return None
+    sequences = read[0][0].to_numpy()
+    first, last = int(sequences[0]), int(sequences[-1])
+    if first < 0 or last - first != len(sequences) - 1 or not (np.diff(sequences) == 1).all():
+        return None
+    return range(first, last + 1)
 
 
 def place(page: Page, since: int) -> Placed | None:
