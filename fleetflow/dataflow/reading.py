@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from fleetflow.contracts.payload import Payload
 from fleetflow.contracts.source import Emission, Source, SourcePartition
+from fleetflow.dataflow.epochs import Epochs, Interval
 from fleetflow.dataflow.stop import StopFlag
 from fleetflow.timers import Pace
 
 LONGEST_SLEEP_S = 0.25
 """Bytewax looks for the end of a source only when it is awake: this bounds how long a clean stop takes."""
+_PACES = threading.local()
+"""The pace of each worker: of its thread, whichever sources it reads."""
 
 
 class Reading(FixedPartitionedSource[Emission, Any]):
     """Reads all partitions of a source until the stop flag is set, or with `once` until caught up."""
 
-    def __init__(self, source: Source, batch_bytes: int, stop: StopFlag, once: bool) -> None:
+    def __init__(
+        self, source: Source, batch_bytes: int, stop: StopFlag, once: bool, interval: Interval | None = None
+    ) -> None:
+        """`interval` is shared by all sources of a flow."""
         self._source = source
         self._batch_bytes = batch_bytes
         self._stop = stop
         self._once = once
+        self._interval = interval or Interval()
         self._workers = threading.local()
 
     def list_parts(self) -> list[str]:
@@ -36,8 +44,9 @@ class Reading(FixedPartitionedSource[Emission, Any]):
         partition = self._source.open(for_part, resume_state)
         # a worker opens and reads its partitions in its own thread
         turns = self._workers.__dict__.setdefault("turns", Turns(self._batch_bytes))
-        pace = self._workers.__dict__.setdefault("pace", Pace())
-        return _Partition(for_part, partition, turns, pace, self._batch_bytes, self._stop, self._once)
+        pace = _PACES.__dict__.setdefault("pace", Pace())
+        epochs = self._workers.__dict__.setdefault("epochs", Epochs(self._interval))
+        return _Partition(for_part, partition, turns, pace, epochs, self._batch_bytes, self._stop, self._once)
 
 
 class Turns:
@@ -78,6 +87,7 @@ class _Partition(StatefulSourcePartition[Emission, Any]):
         partition: SourcePartition,
         turns: Turns,
         pace: Pace,
+        epochs: Epochs,
         batch_bytes: int,
         stop: StopFlag,
         once: bool,
@@ -86,17 +96,19 @@ class _Partition(StatefulSourcePartition[Emission, Any]):
         self._partition = partition
         self._turns = turns
         self._pace = pace
+        self._epochs = epochs
         self._batch_bytes = batch_bytes
         self._stop = stop
         self._once = once
-        self._awake: datetime | None = None
+        self._awake_at = 0.0
 
     def next_batch(self) -> list[Emission]:
         if self._stop.is_set():
             raise StopIteration
+        now = time.time()
+        self._epochs.asked(self._name, now, self._awake_at)
+        self._awake_at = now
         if not self._turns.may(self._name):
-            # soon: without a time Bytewax would let a moment pass
-            self._awake = datetime.now(UTC)
             return []
         batch = list(self._partition.poll(self._batch_bytes))
         size = sum(len(item.data) for item in batch if isinstance(item, Payload))
@@ -105,14 +117,16 @@ class _Partition(StatefulSourcePartition[Emission, Any]):
         if not batch and self._once and self._partition.caught_up():
             raise StopIteration
         # an answer with something in it is followed by another question at once
-        pause = 0.0 if batch else min(self._partition.next_poll_s(), LONGEST_SLEEP_S)
-        self._awake = datetime.now(UTC) + timedelta(seconds=pause) if pause > 0 else None
+        if not batch:
+            self._awake_at = time.time() + min(self._partition.next_poll_s(), LONGEST_SLEEP_S)
         return batch
 
-    def next_awake(self) -> datetime | None:
-        return self._awake
+    def next_awake(self) -> datetime:
+        # always a time: without one Bytewax would let a moment pass when there was nothing
+        return datetime.fromtimestamp(self._epochs.wake_at(self._awake_at, time.time()), UTC)
 
     def snapshot(self) -> Any:
+        self._epochs.ended(self._name, time.time())
         return self._partition.position()
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from fleetflow.contracts.schema import PingSchema
 from fleetflow.contracts.sink import Sink
 from fleetflow.contracts.source import Source
 from fleetflow.dataflow.conflation import Conflator
+from fleetflow.dataflow.epochs import Interval
 from fleetflow.dataflow.reading import Reading
 from fleetflow.dataflow.shaping import EXTRA_COLUMNS, Splitter, Validator, decode
 from fleetflow.dataflow.steps import ConflateLogic, DetectLogic
@@ -56,8 +57,9 @@ def build(plugins: Plugins, configuration: Configuration, stop: StopFlag) -> Dat
 
     flow = Dataflow(FLOW_ID)
     decoded = []
+    interval = Interval()
     for source in sources:
-        reading = Reading(source, settings.batch_bytes, stop, configuration.once)
+        reading = Reading(source, settings.batch_bytes, stop, configuration.once, interval)
         emitted = op.input(f"read_{source.name}", flow, reading)
         decoded.append(
             op.flat_map_batch(f"decode_{source.name}", emitted, lambda batch: decode(schema, batch))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from fleetflow.contracts.sink import Counts, ShardBatch
 from fleetflow.events.gathering import Gatherer
 from fleetflow.events.outbox import Outbox
 from fleetflow.events.store import EventsStore
+from fleetflow.sharing import Lease, Shared
 
 
 class EventsSink:
@@ -27,49 +27,39 @@ class EventsSink:
         self, folder: Path, keep: int = 100_000, notifiers: Callable[[], Sequence[Notifier]] = tuple
     ) -> None:
         """`notifiers` is called when the first shard is opened."""
-        self._folder = folder
-        self._keep = keep
-        self._notifiers = notifiers
-        self._lock = threading.Lock()
-        self._users = 0
-        self._store: EventsStore | None = None
-        self._outbox: Outbox | None = None
-        self._gatherer: Gatherer | None = None
+        self._keeping = Shared(lambda: _Keeping(folder, keep, notifiers), _Keeping.close)
 
     def open(self, shard: str, state: Any | None) -> EventsShard:
         """Open the store; nothing is buffered beyond a snapshot, so there is no state."""
-        with self._lock:
-            if self._store is None or self._gatherer is None:
-                self._store = EventsStore(self._folder, self._keep)
-                try:
-                    self._outbox = Outbox(self._folder, self._store, self._notifiers())
-                except BaseException:
-                    self._store.close()
-                    self._store = None
-                    raise
-                self._gatherer = Gatherer(self._store)
-            self._users += 1
-            return EventsShard(self._store, self._gatherer, self._release)
+        return EventsShard(self._keeping.lease())
 
-    def _release(self) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users or not (self._store and self._gatherer and self._outbox):
-                return
-            self._gatherer.close()
-            self._store.sync()
-            self._outbox.close()
-            self._store.close()
-            self._store = self._outbox = self._gatherer = None
+
+class _Keeping:
+    """What all shards of a process share."""
+
+    def __init__(self, folder: Path, keep: int, notifiers: Callable[[], Sequence[Notifier]]) -> None:
+        self.store = EventsStore(folder, keep)
+        try:
+            self._outbox = Outbox(folder, self.store, notifiers())
+        except BaseException:
+            self.store.close()
+            raise
+        self.gatherer = Gatherer(self.store)
+
+    def close(self) -> None:
+        """Store what is left, wait some seconds for events to be told, and let go of the store."""
+        self.gatherer.close()
+        self.store.sync()
+        self._outbox.close()
+        self.store.close()
 
 
 class EventsShard:
     """See `EventsSink`."""
 
-    def __init__(self, store: EventsStore, gatherer: Gatherer, release: Callable[[], None]) -> None:
-        self._store = store
-        self._gatherer = gatherer
-        self._release: Callable[[], None] | None = release
+    def __init__(self, keeping: Lease[_Keeping]) -> None:
+        self._lease = keeping
+        self._store, self._gatherer = keeping.value.store, keeping.value.gatherer
 
     def write(self, batch: ShardBatch, settled: Mapping[str, Counts]) -> Mapping[str, Counts]:
         """Keep the batch's events, those of a backlog together with others."""
@@ -88,6 +78,4 @@ class EventsShard:
 
     def close(self) -> None:
         """Let go of the store; the last shard waits some seconds for events to be told."""
-        if self._release is not None:
-            self._release()
-            self._release = None
+        self._lease.release()

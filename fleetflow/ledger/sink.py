@@ -14,6 +14,7 @@ import polars as pl
 
 from fleetflow.contracts.sink import Counts, ShardBatch
 from fleetflow.ledger.store import LedgerStore
+from fleetflow.sharing import Lease, Shared
 
 log = logging.getLogger(__name__)
 
@@ -32,22 +33,23 @@ class LedgerSink:
     role: Literal["pings", "rejects", "observer"] = "observer"
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._store = Shared(lambda: LedgerStore(folder), LedgerStore.close)
 
     def open(self, shard: str, state: Any | None) -> LedgerShard:
         """Open a shard and set its stored account to that of the snapshot."""
         counts = {source: Counts(*numbers) for source, numbers in (state or {"counts": {}})["counts"].items()}
-        return LedgerShard(LedgerStore(self._folder), shard, counts)
+        return LedgerShard(self._store.lease(), shard, counts)
 
 
 class LedgerShard:
     """See `LedgerSink`."""
 
-    def __init__(self, store: LedgerStore, shard: str, counts: dict[str, Counts]) -> None:
-        self._store = store
+    def __init__(self, store: Lease[LedgerStore], shard: str, counts: dict[str, Counts]) -> None:
+        self._lease = store
+        self._store = store.value
         self._shard = shard
         self._counts = counts
-        store.reset(shard, counts)
+        self._store.reset(shard, counts)
 
     def write(self, batch: ShardBatch, settled: Mapping[str, Counts]) -> Mapping[str, Counts]:
         """Add the batch to the account, in one transaction."""
@@ -71,8 +73,8 @@ class LedgerShard:
         return {"v": 1, "counts": {source: astuple(counts) for source, counts in self._counts.items()}}
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._store.close()
+        """Let go of the store; the last shard closes it."""
+        self._lease.release()
 
 
 def newest_times(sources: pl.Series, times: pl.Series) -> dict[str, float]:

@@ -55,7 +55,7 @@ KEPT_RECENT_S = 900.0
 """How far back from the newest they are kept: more than a crash can make a job read again."""
 
 
-KEPT_LAST = 100_000
+KEPT_LAST = 400_000
 """Of so many resources it is remembered which range is the last one, so that it need not be looked up."""
 
 Key = tuple[str, str, str]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from fleetflow.contracts.sink import Counts, ShardBatch
 from fleetflow.quarantine.store import QuarantineStore
+from fleetflow.sharing import Lease, Shared
 
 
 class QuarantineSink:
@@ -18,18 +19,19 @@ class QuarantineSink:
     role: Literal["pings", "rejects", "observer"] = "rejects"
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._store = Shared(lambda: QuarantineStore(folder), QuarantineStore.close)
 
     def open(self, shard: str, state: Any | None) -> QuarantineShard:
         """Open the store; nothing is buffered, so there is no state."""
-        return QuarantineShard(QuarantineStore(self._folder))
+        return QuarantineShard(self._store.lease())
 
 
 class QuarantineShard:
     """See `QuarantineSink`."""
 
-    def __init__(self, store: QuarantineStore) -> None:
-        self._store = store
+    def __init__(self, store: Lease[QuarantineStore]) -> None:
+        self._lease = store
+        self._store = store.value
 
     def write(self, batch: ShardBatch, settled: Mapping[str, Counts]) -> Mapping[str, Counts]:
         """Keep the batch's rejects and count them, also those that were kept before."""
@@ -43,5 +45,5 @@ class QuarantineShard:
         """Nothing is buffered."""
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._store.close()
+        """Let go of the store; the last shard closes it."""
+        self._lease.release()

@@ -86,3 +86,10 @@ def test_who_has_to_wait_is_asked_again_at_once():
     parts = [reading.build_part("read", name, None) for name in reading.list_parts()]
     assert [len(part.next_batch()) for part in parts] == [1, 0]
     assert parts[1].next_awake() <= datetime.now(UTC)
+
+
+def test_all_sources_of_a_worker_have_one_pace():
+    parts = [
+        Reading(Source(a=1), FULL, StopFlag(), once=False).build_part("read", "a", None) for _ in range(2)
+    ]
+    assert parts[0]._pace is parts[1]._pace

@@ -27,7 +27,7 @@ log = logging.getLogger("fleetflow_beta")
 
 WARN_EVERY_S = 60.0
 VERIFY_EVERY_S = 1.0
-"""How often at most it is looked whether the service did not start again, unless there is a reason to doubt."""
+"""How often at most it is looked whether a service started again, unless there is a reason to doubt."""
 CAPPED = 100
 """Pages of this size or more, one like the other, are taken for a service's own limit below ours."""
 BEYOND = 10

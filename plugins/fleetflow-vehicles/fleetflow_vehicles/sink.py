@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from fleetflow.contracts.sink import Counts, ShardBatch
+from fleetflow.sharing import Lease, Shared
 from fleetflow_vehicles.records import Prepared, prepare
 from fleetflow_vehicles.store import Store
 
@@ -27,11 +27,8 @@ class VehiclesSink:
 
     def __init__(self, open_store: Callable[[], Store], schema_version: int | None) -> None:
         """`schema_version` is stored with every record; None when the schema is not known."""
-        self._open_store = open_store
+        self._store = Shared(open_store, Store.close)
         self._schema_version = schema_version
-        self._lock = threading.Lock()
-        self._store: Store | None = None
-        self._users = 0
 
     @classmethod
     def at(cls, directory: Path, schema_version: int | None) -> VehiclesSink:
@@ -40,25 +37,14 @@ class VehiclesSink:
 
     def open(self, shard: str, state: Any | None) -> _Shard:
         """Open for one shard; there is no state beside the map itself."""
-        with self._lock:
-            if self._store is None:
-                self._store = self._open_store()
-            self._users += 1
-            return _Shard(self._store, self._schema_version, self._release)
-
-    def _release(self) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0 and self._store is not None:
-                self._store.close()
-                self._store = None
+        return _Shard(self._store.lease(), self._schema_version)
 
 
 class _Shard:
-    def __init__(self, store: Store, schema_version: int | None, release: Callable[[], None]) -> None:
-        self._store = store
+    def __init__(self, store: Lease[Store], schema_version: int | None) -> None:
+        self._lease = store
+        self._store = store.value
         self._schema_version = schema_version
-        self._release: Callable[[], None] | None = release
 
     def write(self, batch: ShardBatch, settled: Mapping[str, Counts]) -> Mapping[str, Counts]:
         """Write a batch; returns per source how many pings were applied and superseded."""
@@ -75,6 +61,4 @@ class _Shard:
 
     def close(self) -> None:
         """Let go of the store; the last shard closes it."""
-        if self._release is not None:
-            self._release()
-            self._release = None
+        self._lease.release()
