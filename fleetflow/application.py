@@ -47,12 +47,17 @@ def bare_flow() -> Dataflow:
     """
     active, configuration = load()
     logs.configure(configuration)
-    store, first = _bytewax_arguments()
-    return prepare(active, configuration, store if first else None)
+    store, first, epoch_s = _bytewax_arguments()
+    return prepare(active, configuration, store if first else None, epoch_s)
 
 
-def prepare(active: Plugins, configuration: Configuration, store: Path | None) -> Dataflow:
-    """Build the flow that this process is about to run: stopped by signals, its `store` made and locked."""
+def prepare(
+    active: Plugins, configuration: Configuration, store: Path | None, epoch_s: float | None = None
+) -> Dataflow:
+    """Build the flow that this process is about to run: stopped by signals, its `store` made and locked.
+
+    `epoch_s` is the snapshot interval, that of `[recovery]` if there is none.
+    """
     from fleetflow.dataflow.stop import StopFlag  # noqa: PLC0415
     from fleetflow.dataflow.wiring import build  # noqa: PLC0415
     from fleetflow.ledger.settings import LedgerSettings  # noqa: PLC0415 - keeps other commands quick
@@ -66,7 +71,7 @@ def prepare(active: Plugins, configuration: Configuration, store: Path | None) -
     if library() is None:
         log.info("pings are read in Python, which takes longer: nothing was compiled, or it is switched off")
     stop = StopFlag()
-    flow = build(active, configuration, stop)
+    flow = build(active, configuration, stop, epoch_s)
     if store is not None:
         ensure_store(store)
         StoreLock(store).acquire()
@@ -78,14 +83,22 @@ def prepare(active: Plugins, configuration: Configuration, store: Path | None) -
     return flow
 
 
-def _bytewax_arguments() -> tuple[Path | None, bool]:
-    """Return the recovery folder that bytewax.run was given, and whether this is its first process.
+def _bytewax_arguments() -> tuple[Path | None, bool, float]:
+    """Return what bytewax.run was given: recovery folder, whether it is the first process, snapshot interval.
 
     The flow is built before Bytewax opens the store, and this is the only way to learn its place in time.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-r", "--recovery-directory", default=os.environ.get("BYTEWAX_RECOVERY_DIRECTORY"))
     parser.add_argument("-i", "--process-id", default=os.environ.get("BYTEWAX_PROCESS_ID"))
+    interval = os.environ.get("BYTEWAX_SNAPSHOT_INTERVAL")
+    parser.add_argument("-s", "--snapshot-interval", default=interval)
     known, _ = parser.parse_known_args(sys.argv[1:])
     store = Path(known.recovery_directory) if known.recovery_directory else None
-    return store, known.process_id in (None, "", "0")
+    try:
+        # as bytewax.run does without one
+        epoch_s = float(known.snapshot_interval or 10)
+    except ValueError:
+        # bytewax.run says so
+        epoch_s = 0.0
+    return store, known.process_id in (None, "", "0"), epoch_s

@@ -86,7 +86,7 @@ def run(
 
     configuration.once = True
     stop = stop or StopFlag()
-    flow = build(plugins, configuration, stop)
+    flow = build(plugins, configuration, stop, snapshot_s)
     ensure_store(recovery)
     lock = StoreLock(recovery)
     lock.acquire()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-
 USUAL_S = 0.15
 """What it takes all steps to end an epoch: what is under way is written, and everything is saved."""
 MOST_S = 0.25
@@ -14,27 +11,7 @@ LATE_S = 0.06
 NEAR_S = 0.1
 """Whoever asks to be woken so shortly before an epoch ends may be woken after it."""
 SHORTEST_S = 0.5
-"""Ends that follow each other within less are one, of several partitions; epochs so short are left alone."""
-REMEMBERED = 50
-"""After so many ends it is forgotten that an epoch was short, such as when the clock was set."""
-
-
-class Interval:
-    """How long epochs last, as all partitions of a process have seen it. From any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._lasted_s: deque[float] = deque(maxlen=REMEMBERED)
-
-    def seen(self, seconds: float) -> None:
-        """Take note that an epoch has lasted so long."""
-        with self._lock:
-            self._lasted_s.append(seconds)
-
-    def shortest_s(self) -> float | None:
-        """Return how long an epoch lasts at least, None while that is not known."""
-        with self._lock:
-            return min(self._lasted_s, default=None)
+"""Epochs that are shorter are left alone."""
 
 
 class Epochs:
@@ -45,13 +22,13 @@ class Epochs:
     and meanwhile they are awake all the time. So who sleeps between two looks is later each time, and who has
     ended already is not: what the ones wait for the others would grow by a tenth of a second per epoch, for
     as long as a job runs, up to whole epochs in which nothing is read. Therefore partitions are awake when
-    their epoch can end, and who has had to wait ends the next one so much later, by `MOST_S` at most.
-
-    The interval is learned: the shortest time between two ends of late, of whichever partitions.
+    their epoch can end, and who has had to wait ends the next one so much later, by `MOST_S` at most; who has
+    more to hand out is not made to sleep.
     """
 
-    def __init__(self, interval: Interval) -> None:
-        self._interval = interval
+    def __init__(self, interval_s: float) -> None:
+        """`interval_s` is how long epochs last, at least."""
+        self._interval_s = interval_s
         self._ended_at: float | None = None
         self._waiting: set[str] = set()
         self._later_s = 0.0
@@ -59,10 +36,7 @@ class Epochs:
     def ended(self, partition: str, now: float) -> None:
         """Take note that the epoch of a partition ends: of each, one right after the other."""
         self._waiting.add(partition)
-        if self._ended_at is None:
-            self._ended_at = now
-        elif now - self._ended_at >= SHORTEST_S:
-            self._interval.seen(now - self._ended_at)
+        if self._ended_at is None or now - self._ended_at > self._interval_s / 2:
             self._ended_at = now
 
     def asked(self, partition: str, now: float, awake_at: float) -> None:
@@ -76,9 +50,9 @@ class Epochs:
 
     def wake_at(self, awake_at: float, now: float) -> float:
         """Return when a partition is to be woken that wants to be so at `awake_at`."""
-        interval_s = self._interval.shortest_s()
-        if self._ended_at is None or interval_s is None:
+        # who has more is asked at once
+        if self._ended_at is None or awake_at <= now or self._interval_s < SHORTEST_S:
             return awake_at
-        due = self._ended_at + interval_s
+        due = self._ended_at + self._interval_s
         end = due + self._later_s
         return awake_at if awake_at < due - NEAR_S or end <= now else end

@@ -11,12 +11,15 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from fleetflow.contracts.payload import Payload
 from fleetflow.contracts.source import Emission, Source, SourcePartition
-from fleetflow.dataflow.epochs import Epochs, Interval
+from fleetflow.dataflow.epochs import Epochs
 from fleetflow.dataflow.stop import StopFlag
 from fleetflow.timers import Pace
 
 LONGEST_SLEEP_S = 0.25
-"""Bytewax looks for the end of a source only when it is awake: this bounds how long a clean stop takes."""
+"""Bytewax looks for the end of a source only when it is awake: this bounds how long a clean stop takes, but
+for the end of an epoch (`fleetflow.dataflow.epochs`), when it may take 0.6 s."""
+JUST_S = 0.01
+"""Bytewax asks for a position right after the last answer, if both belong together."""
 _PACES = threading.local()
 """The pace of each worker: of its thread, whichever sources it reads."""
 
@@ -25,14 +28,14 @@ class Reading(FixedPartitionedSource[Emission, Any]):
     """Reads all partitions of a source until the stop flag is set, or with `once` until caught up."""
 
     def __init__(
-        self, source: Source, batch_bytes: int, stop: StopFlag, once: bool, interval: Interval | None = None
+        self, source: Source, batch_bytes: int, stop: StopFlag, once: bool, epoch_s: float = 0.0
     ) -> None:
-        """`interval` is shared by all sources of a flow."""
+        """`epoch_s` is how long Bytewax's epochs last; 0: it is not known."""
         self._source = source
         self._batch_bytes = batch_bytes
         self._stop = stop
         self._once = once
-        self._interval = interval or Interval()
+        self._epoch_s = epoch_s
         self._workers = threading.local()
 
     def list_parts(self) -> list[str]:
@@ -45,7 +48,7 @@ class Reading(FixedPartitionedSource[Emission, Any]):
         # a worker opens and reads its partitions in its own thread
         turns = self._workers.__dict__.setdefault("turns", Turns(self._batch_bytes))
         pace = _PACES.__dict__.setdefault("pace", Pace())
-        epochs = self._workers.__dict__.setdefault("epochs", Epochs(self._interval))
+        epochs = self._workers.__dict__.setdefault("epochs", Epochs(self._epoch_s))
         return _Partition(for_part, partition, turns, pace, epochs, self._batch_bytes, self._stop, self._once)
 
 
@@ -100,14 +103,16 @@ class _Partition(StatefulSourcePartition[Emission, Any]):
         self._batch_bytes = batch_bytes
         self._stop = stop
         self._once = once
-        self._awake_at = 0.0
+        self._awake_at = self._asked_at = self._answered_at = 0.0
+        self._over = False
 
     def next_batch(self) -> list[Emission]:
         if self._stop.is_set():
+            self._over = True
             raise StopIteration
         now = time.time()
         self._epochs.asked(self._name, now, self._awake_at)
-        self._awake_at = now
+        self._awake_at = self._asked_at = now
         if not self._turns.may(self._name):
             return []
         batch = list(self._partition.poll(self._batch_bytes))
@@ -115,10 +120,12 @@ class _Partition(StatefulSourcePartition[Emission, Any]):
         self._turns.took(self._name, size)
         self._pace.note(size)
         if not batch and self._once and self._partition.caught_up():
+            self._over = True
             raise StopIteration
+        self._answered_at = time.time()
         # an answer with something in it is followed by another question at once
         if not batch:
-            self._awake_at = time.time() + min(self._partition.next_poll_s(), LONGEST_SLEEP_S)
+            self._awake_at = self._answered_at + min(self._partition.next_poll_s(), LONGEST_SLEEP_S)
         return batch
 
     def next_awake(self) -> datetime:
@@ -126,7 +133,12 @@ class _Partition(StatefulSourcePartition[Emission, Any]):
         return datetime.fromtimestamp(self._epochs.wake_at(self._awake_at, time.time()), UTC)
 
     def snapshot(self) -> Any:
-        self._epochs.ended(self._name, time.time())
+        # with the end of its input a partition ends no epoch of the others
+        if not self._over:
+            now = time.time()
+            # Bytewax counts from before the question, if there was one
+            just_asked = now - self._answered_at < JUST_S
+            self._epochs.ended(self._name, self._asked_at if just_asked else now)
         return self._partition.position()
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ import re
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from fleetflow.builtin.core import FlowSettings
+from fleetflow.builtin.core import FlowSettings, RecoverySettings
 from fleetflow.config import Configuration
 from fleetflow.contracts.detector import Detector
 from fleetflow.contracts.judge import Judge
@@ -16,7 +16,6 @@ from fleetflow.contracts.schema import PingSchema
 from fleetflow.contracts.sink import Sink
 from fleetflow.contracts.source import Source
 from fleetflow.dataflow.conflation import Conflator
-from fleetflow.dataflow.epochs import Interval
 from fleetflow.dataflow.reading import Reading
 from fleetflow.dataflow.shaping import EXTRA_COLUMNS, Splitter, Validator, decode
 from fleetflow.dataflow.steps import ConflateLogic, DetectLogic
@@ -30,8 +29,10 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 """What a source may be called: its name becomes part of a step id, which is stored data."""
 
 
-def build(plugins: Plugins, configuration: Configuration, stop: StopFlag) -> Dataflow:
-    """Wire the dataflow of all active plugins.
+def build(
+    plugins: Plugins, configuration: Configuration, stop: StopFlag, epoch_s: float | None = None
+) -> Dataflow:
+    """Wire the dataflow of all active plugins, for epochs of `epoch_s` (None: `[recovery] snapshot_s`).
 
     Step ids are stored data: `read_<source>`, `detect`, `record`, `conflate`, `write`.
     """
@@ -57,9 +58,10 @@ def build(plugins: Plugins, configuration: Configuration, stop: StopFlag) -> Dat
 
     flow = Dataflow(FLOW_ID)
     decoded = []
-    interval = Interval()
+    if epoch_s is None:
+        epoch_s = configuration.table("recovery", RecoverySettings).snapshot_s
     for source in sources:
-        reading = Reading(source, settings.batch_bytes, stop, configuration.once, interval)
+        reading = Reading(source, settings.batch_bytes, stop, configuration.once, epoch_s)
         emitted = op.input(f"read_{source.name}", flow, reading)
         decoded.append(
             op.flat_map_batch(f"decode_{source.name}", emitted, lambda batch: decode(schema, batch))

@@ -12,7 +12,7 @@ from typing import Any
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from fleetflow.contracts.sink import Counts, ShardBatch, Sink
+from fleetflow.contracts.sink import Counts, ShardBatch, Sink, SinkShard
 from fleetflow.dataflow.conflation import merge
 from fleetflow.dataflow.routing import shard_of_key
 from fleetflow.dataflow.sharding import shard_name
@@ -69,7 +69,13 @@ class Writing(FixedPartitionedSink[ShardBatch, Any]):
 class _Shard(StatefulSinkPartition[ShardBatch, Any]):
     def __init__(self, sinks: Sequence[Sink], shard: str, state: dict[str, Any] | None) -> None:
         stored = (state or {}).get("sinks", {})
-        self._sinks = [(sink.name, sink.open(shard, stored.get(sink.name))) for sink in sinks]
+        self._sinks: list[tuple[str, SinkShard]] = []
+        try:
+            for sink in sinks:
+                self._sinks.append((sink.name, sink.open(shard, stored.get(sink.name))))
+        except BaseException:
+            self.close()
+            raise
 
     def write_batch(self, values: list[ShardBatch]) -> None:
         # what comes from conflation is conflated

@@ -28,7 +28,7 @@ class Gatherer:
     def __init__(self, store: EventsStore) -> None:
         self._store = store
         self._events: list[Event] = []
-        self._since = 0.0
+        self._since = self._not_before = 0.0
         self._changed = threading.Condition()
         self._storing = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -63,13 +63,15 @@ class Gatherer:
                 raise
 
     def close(self) -> None:
-        """Store everything, and end the thread."""
-        self.flush()
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        if self._thread is not None:
-            self._thread.join()
+        """Store everything, and end the thread, whatever storing raises."""
+        try:
+            self.flush()
+        finally:
+            with self._changed:
+                self._closing = True
+                self._changed.notify()
+            if self._thread is not None:
+                self._thread.join()
 
     def _run(self) -> None:
         while self._wait():
@@ -79,14 +81,17 @@ class Gatherer:
             except Exception as error:
                 log.warning("events are stored later: %s: %s", type(error).__name__, error)
                 with self._changed:
-                    self._since = time.monotonic()
+                    self._not_before = time.monotonic() + TOGETHER_S
 
     def _wait(self) -> bool:
         """Return when there is something to store, False when there never will be again."""
         with self._changed:
             while not self._closing:
-                left = self._since + TOGETHER_S - time.monotonic() if self._events else None
-                if left is not None and (left <= 0 or len(self._events) >= TOGETHER):
-                    return True
-                self._changed.wait(left)
+                due = None
+                if self._events:
+                    due = self._since + (0.0 if len(self._events) >= TOGETHER else TOGETHER_S)
+                    due = max(due, self._not_before) - time.monotonic()
+                    if due <= 0:
+                        return True
+                self._changed.wait(due)
             return False

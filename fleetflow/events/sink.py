@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,10 +49,12 @@ class _Keeping:
 
     def close(self) -> None:
         """Store what is left, wait some seconds for events to be told, and let go of the store."""
-        self.gatherer.close()
-        self.store.sync()
-        self._outbox.close()
-        self.store.close()
+        with ExitStack() as last:
+            # in the end the store, whatever those before it raise
+            last.callback(self.store.close)
+            last.callback(self._outbox.close)
+            last.callback(self.store.sync)
+            last.callback(self.gatherer.close)
 
 
 class EventsShard:

@@ -38,7 +38,13 @@ class LedgerSink:
     def open(self, shard: str, state: Any | None) -> LedgerShard:
         """Open a shard and set its stored account to that of the snapshot."""
         counts = {source: Counts(*numbers) for source, numbers in (state or {"counts": {}})["counts"].items()}
-        return LedgerShard(self._store.lease(), shard, counts)
+        store = self._store.lease()
+        try:
+            store.value.reset(shard, counts)
+        except BaseException:
+            store.release()
+            raise
+        return LedgerShard(store, shard, counts)
 
 
 class LedgerShard:
@@ -49,7 +55,6 @@ class LedgerShard:
         self._store = store.value
         self._shard = shard
         self._counts = counts
-        self._store.reset(shard, counts)
 
     def write(self, batch: ShardBatch, settled: Mapping[str, Counts]) -> Mapping[str, Counts]:
         """Add the batch to the account, in one transaction."""

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 FILE = Path(__file__).with_name("_native.so")
 SWITCH = "FLEETFLOW_NATIVE"
 """Set to 0 in the environment, everything is done in Python."""
-VERSION = 3
+VERSION = 4
 """Of functions and structures, in C and here: what was compiled from others is not used."""
 
 

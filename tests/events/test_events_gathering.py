@@ -85,6 +85,29 @@ def test_what_could_not_be_stored_is_told_and_stored_later(store, reader, monkey
     assert numbers(reader.since(0)) == ["e1", "e2"]
 
 
+def test_a_store_that_fails_is_left_alone_for_a_while(patient, store, monkeypatch):
+    monkeypatch.setattr(gathering, "TOGETHER", 1)
+    tried, told = [], threading.Event()
+    add = store.add
+
+    def fails(events):
+        tried.append(events)
+        told.set()
+        raise OSError("no space left")
+
+    monkeypatch.setattr(store, "add", fails)
+    gatherer = Gatherer(store)
+    gatherer.put([event(1)])
+    assert told.wait(10)
+    for _ in range(20):
+        gatherer.put([event(2)])
+    assert len(tried) == 1
+    with pytest.raises(OSError, match="no space left"):
+        gatherer.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "store-events"]
+    monkeypatch.setattr(store, "add", add)
+
+
 def batch(*events, backlog):
     return ShardBatch(pings=empty(fleetflow_schema()), events=events, backlog=backlog)
 

@@ -24,6 +24,8 @@ int64_t fleetflow_sort_out(struct Stream *, int64_t, const double *, const int64
                            uint32_t *, int64_t *);
 
 int64_t fleetflow_runs(struct Stream *, int64_t, int64_t, int64_t *);
+int64_t fleetflow_text_sizes(struct Stream *, int64_t, int64_t *);
+int64_t fleetflow_filled(struct Stream *, int64_t, int64_t *);
 int64_t fleetflow_fixes(int64_t, const double *, const double *, const double *, const int64_t *, int64_t,
                         int64_t, int64_t *);
 int64_t fleetflow_travel(int64_t, const int64_t *, const double *, const double *, const int64_t *, int64_t,
@@ -135,8 +137,24 @@ static void runs(Table *table) {
     struct ArrowArray *vins = &table->arrays[0];
     int64_t rows = vins->length, most = 1 + below(3), first[3];
     struct Stream stream = {schema, next, NULL, NULL, vins};
-    if (fleetflow_runs(&stream, rows, most, first) > most)
+    if (below(2) ? fleetflow_runs(&stream, rows, most, first) > most : fleetflow_text_sizes(&stream, rows, first) > 0)
         abort();
+}
+
+static int list_schema(struct Stream *stream, struct ArrowSchema *into) {
+    (void)stream;
+    memset(into, 0, sizeof *into);
+    into->format = "+L";
+    return 0;
+}
+
+static void filled(Table *table, int column) {
+    struct ArrowArray *lists = &table->arrays[column];
+    int64_t rows = lists->length, *found = malloc((size_t)rows * sizeof *found + 1);
+    struct Stream stream = {list_schema, next, NULL, NULL, lists};
+    if (fleetflow_filled(&stream, rows, found) > rows)
+        abort();
+    free(found);
 }
 
 static double number(void) {
@@ -211,6 +229,7 @@ static int read_lines(void) {
         sort_out(table, (int)below(2));
     else
         runs(table);
+    filled(table, 4);
     fleetflow_table_free(table);
     return 1;
 }

@@ -16,7 +16,7 @@ static double rounded(double number) { return (number + ROUNDS) - ROUNDS; }
    `first`. Returns -1 when a time, latitude or longitude is none that can be used, else whether every row is
    later than the one of its vehicle before it. */
 int64_t fleetflow_fixes(int64_t rows, const double *time, const double *latitude, const double *longitude,
-                    const int64_t *first, int64_t vehicles, int64_t most_ms, int64_t *time_ms) {
+                        const int64_t *first, int64_t vehicles, int64_t most_ms, int64_t *time_ms) {
     int good = 1, rising = 1;
     for (int64_t row = 0; row < rows; row++) {
         double ms = rounded(time[row] * 1000);
@@ -35,8 +35,10 @@ int64_t fleetflow_fixes(int64_t rows, const double *time, const double *latitude
     return rising;
 }
 
-/* Loops over columns are compiled for processors that take four and eight numbers at a time, too. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+/* Loops over columns are compiled for processors that take four and eight numbers at a time, too, where the
+   compiler knows them. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && __GNUC__ >= 12 && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__)
 #define WIDE __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define WIDE

@@ -136,7 +136,7 @@ static uint32_t hash_of(const Text *text, uint64_t seed) {
     return (uint32_t)(hash >> 32);
 }
 
-/* The newest row of one vehicle, with all that is compared: one line of the processor's cache holds one. */
+/* The newest row of one vehicle, with all that is compared. */
 typedef struct {
     uint32_t hash;
     uint32_t row; /* from 1; 0: empty */

@@ -6,4 +6,4 @@
 const char *fleetflow_native_sources(void) { return FLEETFLOW_SOURCES; }
 
 /* Must be the VERSION of library.py: changed with every function that is called from there. */
-int fleetflow_native_version(void) { return 3; }
+int fleetflow_native_version(void) { return 4; }

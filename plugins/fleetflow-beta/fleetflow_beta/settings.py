@@ -68,7 +68,10 @@ class BetaSettings(Settings):
         0.05, ge=0, le=10, description="seconds that pages are gathered for while a service has more of them"
     )
     verify_polls: int = Field(
-        5, ge=1, le=1000, description="pages after which to check that the service did not start again"
+        5,
+        ge=1,
+        le=1000,
+        description="pages after which to check that the service did not start again, at most once a second",
     )
     backoff_min_s: float = Field(0.5, gt=0, le=3600, description="seconds to wait after a first failure")
     backoff_max_s: float = Field(60.0, gt=0, le=86_400, description="the longest wait between two attempts")
