@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.results import Outcome
 
 COLOURS = {"ours": "#0f766e", "stream": "#94a3b8", "limit": "#e2e8f0"}
+CHARACTERS = 90
+"""Of a line above a plot."""
 LABELS = {"ours": "fleetflow", "stream": "streaming peers", "limit": "batch scans, as a limit"}
 
 
@@ -38,7 +41,8 @@ def draw(outcomes: Sequence[Outcome], folder: Path) -> list[Path]:
         axes.invert_yaxis()
         axes.margins(x=0.12)
         axes.set_xlabel("million pings per second, whole process (more is better)")
-        axes.set_title(f"{outcome.title}\n{outcome.description}", fontsize=10)
+        about = "\n".join(textwrap.wrap(outcome.description, CHARACTERS))
+        figure.suptitle(f"{outcome.title}\n{about}", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
         kinds = [kind for kind in COLOURS if any(trial.kind == kind for trial in trials)]
         if len(kinds) > 1:
