@@ -73,6 +73,7 @@ class _Shard(StatefulSinkPartition[ShardBatch, Any]):
         try:
             for sink in sinks:
                 self._sinks.append((sink.name, sink.open(shard, stored.get(sink.name))))
+        # also an interrupt: sinks that were opened hold what others wait for, and it is raised again
         except BaseException:
             self.close()
             raise

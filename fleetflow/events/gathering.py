@@ -57,6 +57,7 @@ class Gatherer:
                 return
             try:
                 self._store.add(events)
+            # also an interrupt: what is not stored stays here, and it is raised again
             except BaseException:
                 with self._changed:
                     self._events[:0] = events

@@ -42,6 +42,7 @@ class _Keeping:
         self.store = EventsStore(folder, keep)
         try:
             self._outbox = Outbox(folder, self.store, notifiers())
+        # whatever a notifier's plugin raises, also an interrupt: raised again, without a store left open
         except BaseException:
             self.store.close()
             raise

@@ -41,6 +41,7 @@ class LedgerSink:
         store = self._store.lease()
         try:
             store.value.reset(shard, counts)
+        # also an interrupt: raised again, without a user who never leaves
         except BaseException:
             store.release()
             raise

@@ -26,6 +26,12 @@ def _given(array: npt.NDArray[Any], dtype: Any = np.float64) -> npt.NDArray[Any]
     return np.ascontiguousarray(array, dtype)
 
 
+def _rows(time_ms: Integers, latitude: Floats, longitude: Floats, first: Integers) -> tuple[Any, ...]:
+    """Return the arguments that tell of the rows: how many, their columns, where vehicles begin, how many."""
+    columns = (_given(time_ms, np.int64), _given(latitude), _given(longitude), _given(first, np.int64))
+    return len(time_ms), *columns, len(first)
+
+
 def fixes(
     time: Floats, latitude: Floats, longitude: Floats, first: Integers, most_ms: int
 ) -> tuple[Integers | None, bool] | None:
@@ -57,18 +63,12 @@ def travel(
     found = library()
     if found is None:
         return None
-    time_ms, latitude, longitude, first = fixes
     latest, counted = (np.array(points, np.float64, order="C") for points in known[:2])
     latest_ms = np.array(known[2], np.int64)
-    end, squared = np.empty(len(time_ms), np.int64), np.empty(len(time_ms))
+    end, squared = np.empty(len(fixes[0]), np.int64), np.empty(len(fixes[0]))
     count = call(
         found.fleetflow_travel,
-        len(time_ms),
-        _given(time_ms, np.int64),
-        _given(latitude),
-        _given(longitude),
-        _given(first, np.int64),
-        len(first),
+        *_rows(*fixes),
         *nodes[:2],
         ctypes.c_int32(nodes[2]),
         *rule,
@@ -114,12 +114,7 @@ def fast_legs(
     rows = np.empty(len(time_ms), np.int64)
     count = call(
         found.fleetflow_fast_legs,
-        len(time_ms),
-        _given(time_ms, np.int64),
-        _given(latitude),
-        _given(longitude),
-        _given(first, np.int64),
-        len(first),
+        *_rows(time_ms, latitude, longitude, first),
         _given(before[0], np.int64),
         _given(before[1]),
         _given(before[2]),

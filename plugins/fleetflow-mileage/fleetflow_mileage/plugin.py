@@ -26,7 +26,7 @@ def fleetflow_settings() -> dict[str, type[BaseModel]]:
 @hookimpl
 def fleetflow_detectors(configuration: Configuration) -> Sequence[MileageDetector]:
     """Return the detector `mileage`."""
-    from fleetflow.motion.travel import Rule  # noqa: PLC0415 - commands need none of it
+    from fleetflow.motion.travel import Rule  # noqa: PLC0415 - loads numpy and Polars, which commands do without
     from fleetflow_mileage.detector import MileageDetector  # noqa: PLC0415
     from fleetflow_mileage.limits import Limits  # noqa: PLC0415
     from fleetflow_mileage.table import MileageTable  # noqa: PLC0415
