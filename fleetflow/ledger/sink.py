@@ -76,6 +76,7 @@ class LedgerShard:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the account as plain data."""
+        self._store.snapshot(self._shard)
         return {"v": 1, "counts": {source: astuple(counts) for source, counts in self._counts.items()}}
 
     def close(self) -> None:

@@ -6,7 +6,8 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fleetflow import sqlite
@@ -45,15 +46,21 @@ create table if not exists recent (
     id integer primary key, source text not null, partition text not null, resource text not null,
     start integer not null, end integer not null, records integer not null, again integer not null,
     time real not null
-) strict;
-create index if not exists recent_by_resource on recent (source, partition, resource, start)
+) strict
 """
 """Spans as they were read lately, those of a replay under way with `again`. They tell how many records a
 replay has read once more, however it cuts the input. One that began a range is not among them: what a replay
 from there has read once more is all that the range holds."""
+INDEX = "recent_by_resource"
+"""Of `recent`, only while it is asked: to keep it would cost more than all else, as each span of a batch is of
+another resource, and so in another page."""
+KEPT_SNAPSHOTS = 8
+KEPT_AT_LEAST_S = 60.0
 KEPT_RECENT_S = 900.0
-"""How far back from the newest they are kept: more than a crash can make a job read again."""
-
+"""How far back from the newest they are kept: since so many snapshots, for so long at least, and no longer than
+this. A crash makes a job read again what came after the last complete snapshot."""
+FORGET_EVERY_S = 1.0
+"""Rather few at a time: meanwhile nobody writes."""
 
 KEPT_LAST = 400_000
 """Of so many resources it is remembered which range is the last one, so that it need not be looked up."""
@@ -65,12 +72,16 @@ Key = tuple[str, str, str]
 class LedgerStore:
     """Writes the ledger. Several threads and processes may write side by side."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
+        """`clock` tells when spans are written and snapshots made, in seconds."""
         self._connection = sqlite.connect(folder / FILE, LAYOUT, SCRIPT)
-        for statement in RECENT.split(";"):
-            self._connection.execute(statement)
+        self._connection.execute(RECENT)
         self._lock = threading.Lock()
-        self._forgot_at = time.monotonic()
+        self._clock = clock
+        self._forgot_at = self._asked_at = clock()
+        # of a crash, or of a version that kept it
+        self._indexed = True
+        self._snapshots: dict[str, deque[float]] = {}
         self._last: dict[Key, tuple[int, int]] = {}
 
     def reset(self, shard: str, counts: Mapping[str, Counts]) -> None:
@@ -78,6 +89,11 @@ class LedgerStore:
         with self._lock, sqlite.transaction(self._connection):
             self._connection.execute("delete from counts where shard = ?", [shard])
             self._put_counts(shard, counts, {})
+
+    def snapshot(self, shard: str) -> None:
+        """Take note that a snapshot of a shard is made: it holds all that was written for it."""
+        with self._lock:
+            self._snapshots.setdefault(shard, deque(maxlen=KEPT_SNAPSHOTS)).append(self._clock())
 
     def write(
         self,
@@ -234,6 +250,7 @@ class LedgerStore:
         Once it has come as far as the range, its records take the place of those that it read once more.
         """
         number, begin, end, _ = row
+        self._index()
         where = "source = ? and partition = ? and resource = ?"
         under_way = self._connection.execute(
             f"select start, end from recent where {where} and again order by start", key
@@ -276,18 +293,41 @@ class LedgerStore:
         return True
 
     def _remember(self, spans: Iterable[Span], again: bool) -> None:
-        now = time.monotonic()
-        if now - self._forgot_at > KEPT_RECENT_S / 30:
-            self._forgot_at = now
-            self._connection.execute(
-                "delete from recent where time < (select max(time) from recent) - ?", (KEPT_RECENT_S,)
-            )
-        at = time.time()
+        at = self._clock()
+        if at - self._forgot_at >= FORGET_EVERY_S or at < self._forgot_at:
+            self._forgot_at = at
+            self._forget(at)
         self._connection.executemany(
             "insert into recent (source, partition, resource, start, end, records, again, time)"
             " values (?, ?, ?, ?, ?, ?, ?, ?)",
             [(*_key(span), span.start, span.end, span.records, again, at) for span in spans],
         )
+
+    def _forget(self, now: float) -> None:
+        """Drop spans that no crash makes a job read again, and the index when nobody asked lately."""
+        if self._indexed and not 0 <= now - self._asked_at < KEPT_AT_LEAST_S:
+            self._connection.execute(f"drop index if exists {INDEX}")
+            self._indexed = False
+        newest = self._connection.execute("select time from recent order by id desc limit 1").fetchone()
+        if newest is None:
+            return
+        before = newest[0] - KEPT_RECENT_S
+        made = self._snapshots.values()
+        if made and all(len(times) == KEPT_SNAPSHOTS for times in made):
+            before = max(before, min(now - KEPT_AT_LEAST_S, *(times[0] for times in made)))
+        # numbers rise with time: only what is dropped is looked at
+        self._connection.execute(
+            "delete from recent where id < (select id from recent where time >= ? order by id limit 1)",
+            (before,),
+        )
+
+    def _index(self) -> None:
+        """Let spans be found by their resource."""
+        self._asked_at = self._clock()
+        self._connection.execute(
+            f"create index if not exists {INDEX} on recent (source, partition, resource, start)"
+        )
+        self._indexed = True
 
     def _note(self, notices: Iterable[Notice]) -> None:
         for notice in notices:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetflow.contracts.payload import Notice, Span
-from fleetflow.ledger.store import FILE, LedgerStore
+from fleetflow.ledger.store import FILE, INDEX, LedgerStore
 
 ONWARD = -1
 
@@ -99,3 +99,56 @@ def test_a_resource_that_was_read_before_this_run_begins_no_second_range(tmp_pat
     store.close()
     found = [(row[3], *row[4:8]) for row in rows(tmp_path)[0]]
     assert found == [("a", 0, 5, 5, 5), ("b", 0, 5, 5, 0), ("c", 0, 5, 5, 0), ("d", 0, 7, 7, 0)]
+
+
+def indexes(folder):
+    with closing(sqlite3.connect(folder / FILE)) as connection:
+        return {row[0] for row in connection.execute("select name from sqlite_master where type = 'index'")}
+
+
+def test_spans_are_forgotten_when_no_crash_can_bring_them_back(tmp_path):
+    now = 1_000_000.0
+    store = LedgerStore(tmp_path, lambda: now)
+    kept = []
+    for span in spans_of([("a", ONWARD, 1)] * 200):
+        write(store, [span])
+        kept.append(len(rows(tmp_path)[1]))
+        now += 1
+        if now % 10 == 0:
+            store.snapshot("0000")
+    # eight snapshots, which take longer than a minute; before the eighth none
+    assert max(kept[:80]) == 79
+    assert 70 <= min(kept[82:]) <= max(kept[82:]) <= 82
+
+    # one shard makes no snapshots any more: its spans may be read again
+    store.snapshot("0001")
+    for span in spans_of([("b", ONWARD, 1)] * 200):
+        write(store, [span])
+        now += 1
+        store.snapshot("0000")
+    assert len(rows(tmp_path)[1]) > 250
+
+    # but not from so long ago
+    for span in spans_of([("c", ONWARD, 1)] * 3):
+        now += 600
+        write(store, [span])
+    assert len(rows(tmp_path)[1]) < 5
+    store.close()
+
+
+def test_spans_are_indexed_only_while_a_replay_looks_for_them(tmp_path):
+    now = 1_000_000.0
+    store = LedgerStore(tmp_path, lambda: now)
+    first, second, third = spans_of([("a", ONWARD, 5)] * 3)
+    write(store, [first, second, third])
+    assert INDEX not in indexes(tmp_path)
+    write(store, [second])
+    assert INDEX in indexes(tmp_path)
+    write(store, [third])
+    now += 100
+    write(store, spans_of([("b", ONWARD, 5)] * 2))
+    assert INDEX not in indexes(tmp_path)
+    # and they are found all the same by the next one
+    write(store, [second, third])
+    store.close()
+    assert [row[4:8] for row in rows(tmp_path)[0] if row[3] == "a"] == [(0, 15, 15, 20)]
