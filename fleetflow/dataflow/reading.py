@@ -28,19 +28,21 @@ class Reading(FixedPartitionedSource[Emission, Any]):
     """Reads all partitions of a source until the stop flag is set, or with `once` until caught up."""
 
     def __init__(
-        self, source: Source, batch_bytes: int, stop: StopFlag, once: bool, epoch_s: float = 0.0
+        self, source: Source, batch_bytes: int, stop: StopFlag, once: bool, epochs: Epochs | None = None
     ) -> None:
-        """`epoch_s` is how long Bytewax's epochs last; 0: it is not known."""
+        """`epochs` are those of all sources of a flow; without any, partitions end theirs on their own."""
         self._source = source
         self._batch_bytes = batch_bytes
         self._stop = stop
         self._once = once
-        self._epoch_s = epoch_s
+        self._epochs = epochs or Epochs(0.0)
         self._workers = threading.local()
 
     def list_parts(self) -> list[str]:
         """Return the partitions' names."""
-        return list(self._source.partitions())
+        partitions = list(self._source.partitions())
+        self._epochs.expect(map(self._epoch_of, partitions))
+        return partitions
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> _Partition:
         """Open a partition where the last snapshot left it."""
@@ -48,8 +50,15 @@ class Reading(FixedPartitionedSource[Emission, Any]):
         # a worker opens and reads its partitions in its own thread
         turns = self._workers.__dict__.setdefault("turns", Turns(self._batch_bytes))
         pace = _PACES.__dict__.setdefault("pace", Pace())
-        epochs = self._workers.__dict__.setdefault("epochs", Epochs(self._epoch_s))
-        return _Partition(for_part, partition, turns, pace, epochs, self._batch_bytes, self._stop, self._once)
+        name = self._epoch_of(for_part)
+        self._epochs.opened(name, time.time())
+        return _Partition(
+            name, partition, turns, pace, self._epochs, self._batch_bytes, self._stop, self._once
+        )
+
+    def _epoch_of(self, partition: str) -> str:
+        """Return a name that no partition of another source has."""
+        return f"{self._source.name}/{partition}"
 
 
 class Turns:
@@ -130,7 +139,7 @@ class _Partition(StatefulSourcePartition[Emission, Any]):
 
     def next_awake(self) -> datetime:
         # always a time: without one Bytewax would let a moment pass when there was nothing
-        return datetime.fromtimestamp(self._epochs.wake_at(self._awake_at, time.time()), UTC)
+        return datetime.fromtimestamp(self._epochs.wake_at(self._name, self._awake_at, time.time()), UTC)
 
     def snapshot(self) -> Any:
         # with the end of its input a partition ends no epoch of the others

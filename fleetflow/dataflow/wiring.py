@@ -16,6 +16,7 @@ from fleetflow.contracts.schema import PingSchema
 from fleetflow.contracts.sink import Sink
 from fleetflow.contracts.source import Source
 from fleetflow.dataflow.conflation import Conflator
+from fleetflow.dataflow.epochs import Epochs
 from fleetflow.dataflow.reading import Reading
 from fleetflow.dataflow.shaping import EXTRA_COLUMNS, Splitter, Validator, decode
 from fleetflow.dataflow.steps import ConflateLogic, DetectLogic
@@ -60,8 +61,9 @@ def build(
     decoded = []
     if epoch_s is None:
         epoch_s = configuration.table("recovery", RecoverySettings).snapshot_s
+    epochs = Epochs(epoch_s)
     for source in sources:
-        reading = Reading(source, settings.batch_bytes, stop, configuration.once, epoch_s)
+        reading = Reading(source, settings.batch_bytes, stop, configuration.once, epochs)
         emitted = op.input(f"read_{source.name}", flow, reading)
         decoded.append(
             op.flat_map_batch(f"decode_{source.name}", emitted, lambda batch: decode(schema, batch))
