@@ -14,6 +14,11 @@ def taken(frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
     return pl.DataFrame([column[rows] for column in frame.get_columns()])
 
 
+def kept(frame: pl.DataFrame, mask: pl.Series) -> pl.DataFrame:
+    """Return the rows for which the mask is true."""
+    return pl.DataFrame([column.filter(mask) for column in frame.get_columns()])
+
+
 def in_one_piece(frame: pl.DataFrame) -> pl.DataFrame:
     """Return the frame with each column in one array; itself if it is so already."""
     columns = frame.get_columns()

@@ -21,7 +21,7 @@ class FlowSettings(Settings):
         description="payload bytes that a source partition emits at once, about",
     )
     conflate_s: float = Field(
-        0.05, ge=0, le=10, description="how long the newest ping per vehicle may wait for a newer one"
+        0.03, ge=0, le=10, description="how long the newest ping per vehicle may wait for a newer one"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +20,7 @@ from fleetflow.dataflow.conflation import newest, unfollowed
 from fleetflow.dataflow.places import Lookup
 from fleetflow.dataflow.routing import shard_key
 from fleetflow.dataflow.sharding import shard_of, shards_of
-from fleetflow.frames import taken
+from fleetflow.frames import kept, taken
 from fleetflow.native.vehicles import runs, sort_out
 
 EXTRA_COLUMNS = {"source": pl.String(), "received_at": pl.Float64()}
@@ -101,34 +103,31 @@ class Validator:
         if self._all_hold(pings, now):
             return shaped
         doubted = [rule for rule in self._rules if not (rule.all_hold and rule.all_hold(pings, now))]
-        verdicts = {rule.name: rule.expression(now).fill_null(False) for rule in doubted}
-        if not verdicts or pings.select(pl.all_horizontal(verdicts.values()).all()).item():
+        if not doubted:
             return shaped
-        # the index of the first rule that is broken, null where none is
-        first = pl.coalesce(
-            *[
-                pl.when(~verdicts[rule.name]).then(pl.lit(index, pl.Int32))
-                for index, rule in enumerate(self._rules)
-                if rule.name in verdicts
-            ],
-            pl.lit(None, pl.Int32),
-        )
-        broken = pings.select(first.alias("broken")).to_series()
-        rows = broken.is_not_null().arg_true().to_list()
-        good = broken.is_null().arg_true()
+        # an expression may be the same for all pings, and is a column all the same
+        verdicts = pings.with_columns(
+            rule.expression(now).fill_null(False).alias(rule.name) for rule in doubted
+        ).select(rule.name for rule in doubted)
+        good = functools.reduce(operator.and_, verdicts.get_columns())
+        if good.all():
+            return shaped
+        rows = good.not_().arg_true()
+        # a ping is rejected by the first rule that it breaks
+        broken = zip(*(verdict[rows].to_list() for verdict in verdicts.get_columns()), strict=True)
         rejects = [
             Reject(place, rule.name, rule.reason, shaped.received_at)
             for place, rule in zip(
-                shaped.decoded.locate(rows),
-                (self._rules[index] for index in broken.gather(rows).to_list()),
+                shaped.decoded.locate(rows.to_list()),
+                (doubted[held.index(False)] for held in broken),
                 strict=True,
             )
         ]
         decoded = Decoded(
-            pings.filter(broken.is_null()),
+            kept(pings, good),
             [*shaped.decoded.rejects, *rejects],
             shaped.decoded.records,
-            lambda rows: shaped.decoded.locate(good.gather(list(rows)).to_list()),
+            lambda rows: shaped.decoded.locate(good.arg_true().gather(list(rows)).to_list()),
         )
         return replace(shaped, decoded=decoded)
 

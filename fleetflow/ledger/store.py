@@ -52,13 +52,13 @@ create table if not exists recent (
 replay has read once more, however it cuts the input. One that began a range is not among them: what a replay
 from there has read once more is all that the range holds."""
 INDEX = "recent_by_resource"
-"""Of `recent`, only while it is asked: to keep it would cost more than all else, as each span of a batch is of
-another resource, and so in another page."""
+"""Of `recent`, only while it is asked: to keep it would cost more than all else, as each span of a batch is
+of another resource, and so in another page."""
 KEPT_SNAPSHOTS = 8
 KEPT_AT_LEAST_S = 60.0
 KEPT_RECENT_S = 900.0
-"""How far back from the newest they are kept: since so many snapshots, for so long at least, and no longer than
-this. A crash makes a job read again what came after the last complete snapshot."""
+"""How far back from the newest they are kept: since so many snapshots, for so long at least, and no longer
+than this. A crash makes a job read again what came after the last complete snapshot."""
 FORGET_EVERY_S = 1.0
 """Rather few at a time: meanwhile nobody writes."""
 

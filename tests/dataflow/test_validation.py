@@ -107,6 +107,21 @@ def test_a_rule_that_judges_only_columns_is_asked_however_few_pings_there_are(pi
 
 
 @pytest.mark.parametrize("pings", [1, HANDFUL, HANDFUL + 1])
+def test_nothing_is_changed_where_all_are_good(pings):
+    (shaped,) = decode(fleetflow_schema(), [csv_payload("A,1,2,3\n" * pings)])
+    assert Validator(builtin_rules(86_400), clock=lambda: NOW)(shaped) is shaped
+
+
+@pytest.mark.parametrize("pings", [1, HANDFUL, HANDFUL + 1])
+def test_a_rule_may_say_the_same_of_all(pings):
+    never = Rule("never", "must not be", lambda now: pl.lit(False))
+    (shaped,) = decode(fleetflow_schema(), [csv_payload("A,1,2,3\nA,1,2,nan\n" * pings)])
+    judged = Validator([*builtin_rules(86_400), never], clock=lambda: NOW)(shaped)
+    assert [reject.rule for reject in judged.decoded.rejects] == ["never", "time"] * pings
+    assert judged.decoded.pings.height == 0
+
+
+@pytest.mark.parametrize("pings", [1, HANDFUL, HANDFUL + 1])
 def test_one_bad_ping_is_found_among_few_and_among_many(pings):
     (shaped,) = decode(fleetflow_schema(), [csv_payload("A,1,2,3\n" * (pings - 1) + "B,91,2,3\n")])
     judged = Validator(builtin_rules(86_400), clock=lambda: NOW)(shaped)
