@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Condition
 
@@ -21,6 +22,9 @@ class Item:
     size: int = 0
 
 
+LONGER = 10
+AGAIN_S = 0.03
+"""How long at most until it is looked again whether what is gathered is enough."""
 MOST_BYTES = 16 << 20
 """Bytes of pages beyond which no further page is fetched ahead."""
 
@@ -30,12 +34,15 @@ class Ahead:
 
     `put` waits for room, all else returns at once. After `stop`, nothing waits. While the service has more,
     pages are gathered for up to `gather_s` seconds: to decode and to write a few hundred pings costs nearly
-    as much as some thousands.
+    as much as some thousands. As long as it goes on to have more they are gathered for longer each time, up
+    to `LONGER` times as long: that is a history, in which no ping is news.
     """
 
-    def __init__(self, most: int, gather_s: float = 0.0) -> None:
+    def __init__(self, most: int, gather_s: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._gather_s = gather_s
+        self._clock = clock
+        self._longer = 1
         self._size = 0
         self._due_at = 0.0
         self._condition = Condition()
@@ -52,6 +59,8 @@ class Ahead:
         with self._condition:
             self._append(item)
             self._more, self._settled, self._given_up = more, not more, False
+            if not more:
+                self._longer = 1
 
     def fail(self, item: Item | None, give_up: bool) -> None:
         """Add what is to be told of a failure, if anything; `give_up` ends the wait for the service."""
@@ -72,6 +81,8 @@ class Ahead:
                 size += item.size
                 taken.append(item)
             self._size -= size
+            if taken and self._more:
+                self._longer = min(2 * self._longer, LONGER)
             if taken:
                 self._condition.notify_all()
             elif self._bug is not None:
@@ -92,13 +103,14 @@ class Ahead:
         """Return the seconds until there may be something to take; 0 when there is."""
         with self._condition:
             if self._items or self._bug is not None:
-                return self._gathering_s()
-            return max(0.02, self._awake_at - time.monotonic())
+                # it may be full, or the last one come, before that
+                return min(self._gathering_s(), AGAIN_S)
+            return max(0.02, self._awake_at - self._clock())
 
     def sleeps(self, pause_s: float) -> None:
         """Take note that nothing comes for so long."""
         with self._condition:
-            self._awake_at = time.monotonic() + pause_s
+            self._awake_at = self._clock() + pause_s
 
     def break_off(self, bug: BaseException) -> None:
         """Let `take` raise, once all before is taken."""
@@ -115,7 +127,7 @@ class Ahead:
         if item is not None:
             self._condition.wait_for(lambda: not self._full() or self._stopped)
             if not self._items:
-                self._due_at = time.monotonic() + self._gather_s
+                self._due_at = self._clock() + self._gather_s * self._longer
             self._items.append(item)
             self._size += item.size
 
@@ -126,4 +138,4 @@ class Ahead:
         """Return the seconds for which what is there may still wait for more."""
         if not self._items or not self._more or self._bug is not None or self._stopped or self._full():
             return 0.0
-        return max(0.0, self._due_at - time.monotonic())
+        return max(0.0, self._due_at - self._clock())

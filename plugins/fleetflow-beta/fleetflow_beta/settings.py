@@ -62,10 +62,13 @@ class BetaSettings(Settings):
         64 * 1024 * 1024, ge=1024, description="bytes of a page, uncompressed, beyond which it is refused"
     )
     pages_ahead: int = Field(
-        32, ge=1, le=1000, description="pages per service to fetch ahead of the dataflow, 16 MiB at most"
+        128, ge=1, le=1000, description="pages per service to fetch ahead of the dataflow, 16 MiB at most"
     )
     gather_s: float = Field(
-        0.05, ge=0, le=10, description="seconds that pages are gathered for while a service has more of them"
+        0.05,
+        ge=0,
+        le=10,
+        description="seconds that pages are gathered for while a service has more of them, at first",
     )
     verify_polls: int = Field(
         5,

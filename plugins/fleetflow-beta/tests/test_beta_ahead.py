@@ -2,7 +2,8 @@
 
 import threading
 
-from fleetflow_beta.ahead import MOST_BYTES, Ahead, Item
+import pytest
+from fleetflow_beta.ahead import AGAIN_S, MOST_BYTES, Ahead, Item
 from fleetflow_beta.reached import Reached
 
 
@@ -14,9 +15,30 @@ def test_pages_are_gathered_while_the_service_has_more() -> None:
     ahead = Ahead(10, gather_s=3600)
     ahead.put(item(), more=True)
     assert ahead.take(1000) == []
-    assert ahead.next_take_s() > 3000
+    # soon: by then it may be enough
+    assert 0 < ahead.next_take_s() <= AGAIN_S
     ahead.put(item(), more=False)
     assert len(ahead.take(1000)) == 2
+
+
+def test_they_are_gathered_for_longer_as_long_as_the_service_goes_on_to_have_more() -> None:
+    now = 0.0
+    ahead = Ahead(1000, gather_s=0.1, clock=lambda: now)
+
+    def gathered() -> int:
+        """Put a page every 0.01 s, and return how many there are when they are handed on."""
+        nonlocal now
+        for number in range(1, 1000):
+            ahead.put(item(), more=True)
+            now += 0.01
+            if ahead.take(1000):
+                return number
+        raise AssertionError
+
+    assert [gathered() for _ in range(6)] == [pytest.approx(n, abs=1) for n in (10, 20, 40, 80, 100, 100)]
+    ahead.put(item(), more=False)
+    assert len(ahead.take(1000)) == 1
+    assert gathered() == pytest.approx(10, abs=1)
 
 
 def test_a_full_queue_is_handed_on_at_once() -> None:
