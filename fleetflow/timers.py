@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import threading
 import time
 from collections.abc import Callable
+
+from fleetflow.threads import keep_state
 
 PR_SET_TIMERSLACK = 29
 """From <linux/prctl.h>, see prctl(2)."""
@@ -17,14 +20,14 @@ QUIET_BYTES_PER_S = 16_384
 
 
 def wake_together() -> None:
-    """Let waits that end by the clock end up to `SLACK_S` later, in this thread and those that it starts.
+    """Let waits that end by the clock end up to `QUIET_SLACK_S` later, in this thread and those it starts.
 
     Each worker of Bytewax, and its main thread, wakes a thousand times per second to see whether there is
     something to do, which takes more processor time than a small fleet's pings. Late by so much the kernel
-    wakes a tenth as often. What is waited for (a batch from another worker, data on a connection, a lock)
+    wakes a fiftieth as often. What is waited for (a batch from another worker, data on a connection, a lock)
     still wakes at once. Does nothing on systems other than Linux.
     """
-    _set_slack(SLACK_S)
+    _set_slack(QUIET_SLACK_S)
 
 
 def _set_slack(seconds: float) -> None:
@@ -38,9 +41,9 @@ def _set_slack(seconds: float) -> None:
 class Pace:
     """How late its thread wakes, by how much that has to do: `QUIET_SLACK_S` while it is next to nothing.
 
-    Of a thread that was made to `wake_together`, which calls `note`; the first much at once ends the quiet. A
-    worker that reads nothing itself counts as quiet: what others send it wakes it all the same, and only what
-    it waits for by the clock, such as newer pings of a vehicle, comes later.
+    Else, and at first, it is `SLACK_S`. Made by its thread, which calls `note`; the first much at once ends
+    the quiet. A worker that reads nothing itself counts as quiet: what others send it wakes it all the same,
+    and only what it waits for by the clock, such as newer pings of a vehicle, comes later.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Pace:
     ) -> None:
         self._clock, self._set_slack = clock, set_slack
         self._quiet = False
+        set_slack(SLACK_S)
         self._since, self._bytes = clock(), 0
 
     def note(self, size: int) -> None:
@@ -67,3 +71,15 @@ class Pace:
         self._quiet = quiet
         self._set_slack(QUIET_SLACK_S if quiet else SLACK_S)
         self._since, self._bytes = self._clock(), 0
+
+
+_PACES = threading.local()
+
+
+def own_pace() -> Pace:
+    """Return the pace of the thread that asks, whichever sources and sinks it has."""
+    keep_state()
+    if not hasattr(_PACES, "pace"):
+        _PACES.pace = Pace()
+    pace: Pace = _PACES.pace
+    return pace

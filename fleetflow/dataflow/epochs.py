@@ -72,10 +72,10 @@ class Epochs:
 
     def asked(self, partition: str, now: float, awake_at: float) -> None:
         """Take note that a partition is asked that wanted to be so at `awake_at`."""
+        # others may be asked before their epoch ends in the same moment
+        if partition not in self._waiting:
+            return
         with self._lock:
-            # others may be asked before their epoch ends in the same moment
-            if partition not in self._waiting:
-                return
             self._waiting.clear()
             number, _ = self._begun[partition]
             # who is asked when it wanted to be has had to wait no longer than it wanted to sleep
@@ -88,11 +88,11 @@ class Epochs:
         # who has more is asked at once
         if partition not in self._begun or awake_at <= now or self._interval_s < SHORTEST_S:
             return awake_at
+        number, began = self._begun[partition]
+        due = began + self._interval_s
+        # in the moment in which its epoch ends nothing is known of the next end
+        if awake_at < due - NEAR_S or now >= due:
+            return awake_at
         with self._lock:
-            number, began = self._begun[partition]
-            due = began + self._interval_s
-            # in the moment in which its epoch ends nothing is known of the next end
-            if awake_at < due - NEAR_S or now >= due:
-                return awake_at
             end = self._last_begun(number) + self._interval_s + self._later_s
         return end if now < end <= now + ASLEEP_S else awake_at

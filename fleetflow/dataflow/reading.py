@@ -13,15 +13,13 @@ from fleetflow.contracts.payload import Payload
 from fleetflow.contracts.source import Emission, Source, SourcePartition
 from fleetflow.dataflow.epochs import Epochs
 from fleetflow.dataflow.stop import StopFlag
-from fleetflow.timers import Pace
+from fleetflow.timers import Pace, own_pace
 
 LONGEST_SLEEP_S = 0.25
 """Bytewax looks for the end of a source only when it is awake: this bounds how long a clean stop takes, but
 for the end of an epoch (`fleetflow.dataflow.epochs`), when it may take 0.6 s."""
 JUST_S = 0.01
 """Bytewax asks for a position right after the last answer, if both belong together."""
-_PACES = threading.local()
-"""The pace of each worker: of its thread, whichever sources it reads."""
 
 
 class Reading(FixedPartitionedSource[Emission, Any]):
@@ -46,10 +44,11 @@ class Reading(FixedPartitionedSource[Emission, Any]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> _Partition:
         """Open a partition where the last snapshot left it."""
+        # before anything that starts threads: they wake as late as the one that starts them
+        pace = own_pace()
         partition = self._source.open(for_part, resume_state)
         # a worker opens and reads its partitions in its own thread
         turns = self._workers.__dict__.setdefault("turns", Turns(self._batch_bytes))
-        pace = _PACES.__dict__.setdefault("pace", Pace())
         name = self._epoch_of(for_part)
         self._epochs.opened(name, time.time())
         return _Partition(
@@ -124,18 +123,21 @@ class _Partition(StatefulSourcePartition[Emission, Any]):
         self._awake_at = self._asked_at = now
         if not self._turns.may(self._name):
             return []
-        batch = list(self._partition.poll(self._batch_bytes))
-        size = sum(len(item.data) for item in batch if isinstance(item, Payload))
-        self._turns.took(self._name, size)
-        self._pace.note(size)
-        if not batch and self._once and self._partition.caught_up():
+        batch = self._partition.poll(self._batch_bytes)
+        if batch:
+            size = sum(len(item.data) for item in batch if isinstance(item, Payload))
+            self._turns.took(self._name, size)
+            self._pace.note(size)
+            self._answered_at = time.time()
+            # it is asked again at once
+            return list(batch)
+        self._pace.note(0)
+        if self._once and self._partition.caught_up():
             self._over = True
             raise StopIteration
         self._answered_at = time.time()
-        # an answer with something in it is followed by another question at once
-        if not batch:
-            self._awake_at = self._answered_at + min(self._partition.next_poll_s(), LONGEST_SLEEP_S)
-        return batch
+        self._awake_at = self._answered_at + min(self._partition.next_poll_s(), LONGEST_SLEEP_S)
+        return []
 
     def next_awake(self) -> datetime:
         # always a time: without one Bytewax would let a moment pass when there was nothing

@@ -17,6 +17,7 @@ from fleetflow.dataflow.conflation import merge
 from fleetflow.dataflow.routing import shard_of_key
 from fleetflow.dataflow.sharding import shard_name
 from fleetflow.errors import PluginError
+from fleetflow.timers import own_pace
 
 ROLES = ("pings", "rejects", "observer", "recorder")
 STATE_VERSION = 1
@@ -63,6 +64,7 @@ class Writing(FixedPartitionedSink[ShardBatch, Any]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> _Shard:
         """Open all sinks for one shard, each with its own part of the state."""
+        own_pace()
         return _Shard(self._sinks, for_part, resume_state)
 
 

@@ -39,6 +39,10 @@ class Notices:
         notices, self._notices = self._notices, []
         return notices
 
+    def are_told(self, behind: int, files: int) -> bool:
+        """Whether there is nothing to `take`, also of this progress."""
+        return not self._notices and (behind, files) == self._progress
+
     def progress(self, behind: int, files: int, now: float) -> None:
         """Tell the bytes that were not looked through yet, when they changed, about once per second."""
         due = now - self._progress_at >= PROGRESS_EVERY_S or behind == 0

@@ -70,6 +70,11 @@ class AlphaPartition:
 
     def poll(self, max_bytes: int) -> Sequence[Emission]:
         """Return whole lines, about `max_bytes` in total (more only for one line that is longer)."""
+        if not (self._pending or self._timers or self._scanner.has_hints(self._number)) and (
+            self._notices.are_told(self._behind, self._behind_files)
+        ):
+            # mostly there is nothing: asking takes most of what a job takes that has next to nothing to do
+            return ()
         self._began, self._received_at = time.monotonic(), time.time()
         self._absorb()
         while self._timers and self._timers[0][0] <= self._began:
