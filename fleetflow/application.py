@@ -14,6 +14,7 @@ from fleetflow import config, logs, plugins
 from fleetflow.builtin.core import PluginsSettings
 from fleetflow.config import Configuration
 from fleetflow.plugins import Plugins
+from fleetflow.rendezvous import wait_for_lower
 
 if TYPE_CHECKING:
     from bytewax.dataflow import Dataflow
@@ -47,8 +48,11 @@ def bare_flow() -> Dataflow:
     """
     active, configuration = load()
     logs.configure(configuration)
-    store, first, epoch_s = _bytewax_arguments()
-    return prepare(active, configuration, store if first else None, epoch_s)
+    store, number, addresses, epoch_s = _bytewax_arguments()
+    flow = prepare(active, configuration, None if number else store, epoch_s)
+    # at the very end: Bytewax connects next
+    wait_for_lower(number, addresses)
+    return flow
 
 
 def prepare(
@@ -83,22 +87,25 @@ def prepare(
     return flow
 
 
-def _bytewax_arguments() -> tuple[Path | None, bool, float]:
-    """Return what bytewax.run was given: recovery folder, whether it is the first process, snapshot interval.
+def _bytewax_arguments() -> tuple[Path | None, int, list[str], float]:
+    """Return what bytewax.run was given: recovery folder, number and addresses of the processes, interval.
 
     The flow is built before Bytewax opens the store, and this is the only way to learn its place in time.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-r", "--recovery-directory", default=os.environ.get("BYTEWAX_RECOVERY_DIRECTORY"))
     parser.add_argument("-i", "--process-id", default=os.environ.get("BYTEWAX_PROCESS_ID"))
+    parser.add_argument("-a", "--addresses", default=os.environ.get("BYTEWAX_ADDRESSES"))
     interval = os.environ.get("BYTEWAX_SNAPSHOT_INTERVAL")
     parser.add_argument("-s", "--snapshot-interval", default=interval)
     known, _ = parser.parse_known_args(sys.argv[1:])
     store = Path(known.recovery_directory) if known.recovery_directory else None
+    addresses = (known.addresses or "").split(";")
     try:
         # as bytewax.run does without one
         epoch_s = float(known.snapshot_interval or 10)
+        number = int(known.process_id or 0)
     except ValueError:
         # bytewax.run says so
-        epoch_s = 0.0
-    return store, known.process_id in (None, "", "0"), epoch_s
+        epoch_s, number = 0.0, 1
+    return store, number, addresses, epoch_s
