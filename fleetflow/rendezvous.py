@@ -10,15 +10,16 @@ LISTENING = "0A"
 """The state of a socket that listens, see proc_net_tcp in the kernel's documentation."""
 HERE = ("127.", "localhost:")
 LOOK_EVERY_S = 0.005
-MOST_S = 5.0
-"""How long others are waited for, such as one that fails while it starts."""
+MOST_S = 1.5
+"""How long others are waited for: hardly more than what is to be saved."""
 
 
 def wait_for_lower(
     number: int,
     addresses: Sequence[str],
-    table: Path = Path("/proc/net/tcp"),
+    tables: Sequence[Path] = (Path("/proc/net/tcp"), Path("/proc/net/tcp6")),
     sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Return when the processes before `number` listen on their addresses on this machine.
 
@@ -31,15 +32,16 @@ def wait_for_lower(
         for address in addresses[:number]
         if address.startswith(HERE) and address.rpartition(":")[2].isdigit()
     }
-    for _ in range(round(MOST_S / LOOK_EVERY_S)):
-        listening = _listening(table)
-        if listening is None or wanted <= listening:
+    deadline = clock() + MOST_S
+    while clock() < deadline:
+        told = [ports for ports in map(_listening, tables) if ports is not None]
+        if not told or wanted <= set[int]().union(*told):
             return
         sleep(LOOK_EVERY_S)
 
 
 def _listening(table: Path) -> set[int] | None:
-    """Return the ports on which somebody listens by IPv4, None where that is not told."""
+    """Return the ports on which somebody listens, None where that is not told."""
     try:
         lines = table.read_text("ascii").splitlines()[1:]
     except OSError:

@@ -42,7 +42,7 @@ class Pace:
     """How late its thread wakes, by how much that has to do: `QUIET_SLACK_S` while it is next to nothing.
 
     Else, and at first, it is `SLACK_S`. Made by its thread, which calls `note`; the first much at once ends
-    the quiet. A worker that reads nothing itself counts as quiet: what others send it wakes it all the same,
+    the quiet. A worker that reads little itself counts as quiet: what others send it wakes it all the same,
     and only what it waits for by the clock, such as newer pings of a vehicle, comes later.
     """
 

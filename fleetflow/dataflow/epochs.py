@@ -13,7 +13,7 @@ LATE_S = 0.06
 """Whoever sleeps is woken so late without anything being the matter, see `fleetflow.timers`."""
 NEAR_S = 0.1
 """Whoever asks to be woken so shortly before its epoch can end may be woken after it."""
-ASLEEP_S = 5.0
+ASLEEP_S = 2.0
 """Nobody is made to sleep longer, such as when the clock was put back."""
 OPENING_S = 0.02
 """A first epoch begins so shortly after its partition was opened."""

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import polars as pl
 
@@ -55,6 +56,14 @@ class Shaped:
     notices: tuple[Notice, ...]
     received_at: float
     backlog: bool = False
+
+
+class _Home(NamedTuple):
+    """What the shard of a partition is told beside pings."""
+
+    rejects: list[Reject]
+    spans: list[Span]
+    notices: list[Notice]
 
 
 def decode(schema: PingSchema, emissions: Sequence[Emission]) -> Iterable[Shaped]:
@@ -158,27 +167,52 @@ class Splitter:
         pings = decoded.pings.with_row_index(ROW) if self._places else decoded.pings
         parts = self._parts(pings)
         superseded = pings.height - sum(part.height for part in parts.values())
-        partition = shaped.spans[0].partition if shaped.spans else shaped.source
-        home = shard_of(partition, self._shards)
-        if shaped.spans or shaped.notices or decoded.rejects or superseded:
-            parts.setdefault(home, pings.clear())
+        homes = self._homes(shaped)
+        if superseded and not homes:
+            homes[shard_of(shaped.source, self._shards)] = _Home([], [], [])
+        # counted wherever: they belong to a source
+        counted = min(homes, default=-1)
+        for shard in homes:
+            parts.setdefault(shard, pings.clear())
+        nobody = _Home([], [], [])
         for shard, rows in parts.items():
             part = _extended(rows.drop(ROW) if self._places else rows, shaped)
-            at_home = shard == home
-            rejects = tuple(decoded.rejects) if at_home else ()
-            lost = superseded if at_home else 0
+            rejects, spans, notices = homes.get(shard, nobody)
+            lost = superseded if shard == counted else 0
             yield (
                 shard_key(shard),
                 ShardBatch(
                     pings=part,
-                    rejects=rejects,
-                    spans=shaped.spans if at_home else (),
-                    notices=shaped.notices if at_home else (),
+                    rejects=tuple(rejects),
+                    spans=tuple(spans),
+                    notices=tuple(notices),
                     counts={shaped.source: Counts(read=part.height + len(rejects) + lost, superseded=lost)},
                     locate=Lookup(decoded.locate, rows[ROW]) if self._places else None,
                     backlog=shaped.backlog,
                 ),
             )
+
+    def _homes(self, shaped: Shaped) -> dict[int, _Home]:
+        """Return what belongs to no vehicle, by the shard of its partition.
+
+        Always the same one, whatever else is in the batch: shards are written at their own pace, and the
+        ledger is to be told in order what was read of a file.
+        """
+        homes: dict[int, _Home] = {}
+        shards: dict[str, int] = {}
+
+        def home(partition: str) -> _Home:
+            if partition not in shards:
+                shards[partition] = shard_of(partition, self._shards)
+            return homes.setdefault(shards[partition], _Home([], [], []))
+
+        for reject in shaped.decoded.rejects:
+            home(reject.place.partition).rejects.append(reject)
+        for span in shaped.spans:
+            home(span.partition).spans.append(span)
+        for notice in shaped.notices:
+            home(notice.partition).notices.append(notice)
+        return homes
 
     def _parts(self, pings: pl.DataFrame) -> dict[int, pl.DataFrame]:
         if self._conflate and pings.height > FEW:

@@ -6,7 +6,6 @@ import json
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -46,19 +45,16 @@ create table if not exists recent (
     id integer primary key, source text not null, partition text not null, resource text not null,
     start integer not null, end integer not null, records integer not null, again integer not null,
     time real not null
-) strict
+) strict;
+create index if not exists recent_by_resource on recent (source, partition, resource, start)
 """
-"""Spans as they were read lately, those of a replay under way with `again`. They tell how many records a
-replay has read once more, however it cuts the input. One that began a range is not among them: what a replay
-from there has read once more is all that the range holds."""
-INDEX = "recent_by_resource"
-"""Of `recent`, only while it is asked: to keep it would cost more than all else, as each span of a batch is
-of another resource, and so in another page."""
-KEPT_SNAPSHOTS = 8
-KEPT_AT_LEAST_S = 60.0
+"""What was read lately, what a replay under way has read with `again`. It tells how many records a replay has
+read once more, however it cuts the input. What began a range is not among it: what a replay from there has
+read once more is all that the range holds. Spans between two snapshots are one piece, since no replay begins
+between them: those of a batch are of as many resources, each of which would be another page of the index."""
 KEPT_RECENT_S = 900.0
-"""How far back from the newest they are kept: since so many snapshots, for so long at least, and no longer
-than this. A crash makes a job read again what came after the last complete snapshot."""
+"""How far back from the newest they are kept, and those of runs before this one from its beginning: more than
+a crash can make a job read again, and what a service or a file that cannot be read meanwhile has to bring."""
 FORGET_EVERY_S = 1.0
 """Rather few at a time: meanwhile nobody writes."""
 
@@ -67,6 +63,8 @@ KEPT_LAST = 400_000
 
 Key = tuple[str, str, str]
 """Source, partition and resource."""
+Epoch = tuple[str, int]
+"""A shard, and how many snapshots were made of it."""
 
 
 class LedgerStore:
@@ -75,13 +73,15 @@ class LedgerStore:
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         """`clock` tells when spans are written and snapshots made, in seconds."""
         self._connection = sqlite.connect(folder / FILE, LAYOUT, SCRIPT)
-        self._connection.execute(RECENT)
+        for statement in RECENT.split(";"):
+            self._connection.execute(statement)
         self._lock = threading.Lock()
         self._clock = clock
-        self._forgot_at = self._asked_at = clock()
-        # of a crash, or of a version that kept it
-        self._indexed = True
-        self._snapshots: dict[str, deque[float]] = {}
+        self._opened_at = self._forgot_at = clock()
+        (self._former,) = self._connection.execute("select coalesce(max(id), 0) from recent").fetchone()
+        self._epochs: dict[str, int] = {}
+        self._epoch: Epoch = ("", 0)
+        self._pieces: dict[Key, tuple[int, Epoch]] = {}
         self._last: dict[Key, tuple[int, int]] = {}
 
     def reset(self, shard: str, counts: Mapping[str, Counts]) -> None:
@@ -91,9 +91,9 @@ class LedgerStore:
             self._put_counts(shard, counts, {})
 
     def snapshot(self, shard: str) -> None:
-        """Take note that a snapshot of a shard is made: it holds all that was written for it."""
+        """Take note that a snapshot is made of a shard: a replay may begin with what it is written next."""
         with self._lock:
-            self._snapshots.setdefault(shard, deque(maxlen=KEPT_SNAPSHOTS)).append(self._clock())
+            self._epochs[shard] = self._epochs.get(shard, 0) + 1
 
     def write(
         self,
@@ -104,10 +104,17 @@ class LedgerStore:
         notices: Sequence[Notice],
     ) -> None:
         """Store the new totals of a shard, and the spans and notices of a batch, in one transaction."""
-        with self._lock, sqlite.transaction(self._connection):
-            self._put_counts(shard, counts, newest)
-            self._read(spans)
-            self._note(notices)
+        with self._lock:
+            try:
+                with sqlite.transaction(self._connection):
+                    self._put_counts(shard, counts, newest)
+                    self._epoch = shard, self._epochs.get(shard, 0)
+                    self._read(spans)
+                    self._note(notices)
+            # also an interrupt, and raised again: others may get the numbers of pieces that are not there
+            except BaseException:
+                self._pieces.clear()
+                raise
 
     def _put_counts(self, shard: str, counts: Mapping[str, Counts], newest: Mapping[str, float]) -> None:
         now = time.time()
@@ -168,7 +175,7 @@ class LedgerStore:
         ).rowcount
         if extended == len(onward):
             self._connection.execute("release onward")
-            self._remember(onward, again=False)
+            self._go_on(onward)
             return
         # somebody else has written meanwhile: one by one, each looked up
         self._connection.execute("rollback to onward")
@@ -214,6 +221,7 @@ class LedgerStore:
         Returns the number of the range that now ends where the span does, None for a replay.
         """
         key = _key(span)
+        self._pieces.pop(key, None)
         row = self._connection.execute(
             "select id, start, end, records from ranges where source = ? and partition = ? and resource = ?"
             " order by end desc limit 1",
@@ -250,7 +258,6 @@ class LedgerStore:
         Once it has come as far as the range, its records take the place of those that it read once more.
         """
         number, begin, end, _ = row
-        self._index()
         where = "source = ? and partition = ? and resource = ?"
         under_way = self._connection.execute(
             f"select start, end from recent where {where} and again order by start", key
@@ -292,42 +299,74 @@ class LedgerStore:
         self._connection.execute(f"update recent set again = 0 where {where}", key)
         return True
 
-    def _remember(self, spans: Iterable[Span], again: bool) -> None:
+    def _go_on(self, spans: Sequence[Span]) -> None:
+        """Remember spans that go on a range: in the piece of this interval, or as the beginning of one."""
+        # forgotten unless all goes well, as `_last`
+        pieces, self._pieces = self._pieces, {}
+        begun: list[Span] = []
+        longer: list[Span] = []
+        numbers: dict[Key, int] = {}
+        number = self._newest()
+        for span in spans:
+            key = _key(span)
+            known, epoch = pieces.get(key, (0, None))
+            if epoch == self._epoch:
+                numbers[key] = known
+                longer.append(span)
+            else:
+                begun.append(span)
+                numbers[key] = number + len(begun)
+                pieces[key] = numbers[key], self._epoch
+        self._remember(begun, again=False, first=number + 1)
         at = self._clock()
-        if at - self._forgot_at >= FORGET_EVERY_S or at < self._forgot_at:
+        rows = [(span.end, span.records, at, numbers[_key(span)], span.start) for span in longer]
+        self._connection.execute("savepoint pieces")
+        changed = self._connection.executemany(
+            "update recent set end = ?, records = records + ?, time = ? where id = ? and end = ?", rows
+        ).rowcount
+        if longer and changed != len(longer):
+            # somebody else has written meanwhile: pieces of their own
+            self._connection.execute("rollback to pieces")
+            self._remember(longer, again=False)
+            pieces = {}
+        self._connection.execute("release pieces")
+        self._pieces = pieces if len(pieces) <= KEPT_LAST else {}
+
+    def _remember(self, spans: Iterable[Span], again: bool, first: int | None = None) -> None:
+        """Remember each span as a piece of its own, numbered from `first`, else from where the last ended."""
+        at = self._clock()
+        if not 0 <= at - self._forgot_at < FORGET_EVERY_S:
             self._forgot_at = at
             self._forget(at)
+        first = self._newest() + 1 if first is None else first
         self._connection.executemany(
-            "insert into recent (source, partition, resource, start, end, records, again, time)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?)",
-            [(*_key(span), span.start, span.end, span.records, again, at) for span in spans],
+            "insert into recent (id, source, partition, resource, start, end, records, again, time)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (number, *_key(span), span.start, span.end, span.records, again, at)
+                for number, span in enumerate(spans, first)
+            ],
         )
 
+    def _newest(self) -> int:
+        """Return the number of the newest piece."""
+        (found,) = self._connection.execute("select coalesce(max(id), 0) from recent").fetchone()
+        number: int = found
+        return number
+
     def _forget(self, now: float) -> None:
-        """Drop spans that no crash makes a job read again, and the index when nobody asked lately."""
-        if self._indexed and not 0 <= now - self._asked_at < KEPT_AT_LEAST_S:
-            self._connection.execute(f"drop index if exists {INDEX}")
-            self._indexed = False
+        """Drop pieces that nothing makes a job read again."""
         newest = self._connection.execute("select time from recent order by id desc limit 1").fetchone()
         if newest is None:
             return
-        before = newest[0] - KEPT_RECENT_S
-        made = self._snapshots.values()
-        if made and all(len(times) == KEPT_SNAPSHOTS for times in made):
-            before = max(before, min(now - KEPT_AT_LEAST_S, *(times[0] for times in made)))
+        # what runs before this one have read may not have been replayed yet, however long ago they ended
+        former = 0 if not 0 <= now - self._opened_at < KEPT_RECENT_S else self._former
         # numbers rise with time: only what is dropped is looked at
         self._connection.execute(
-            "delete from recent where id < (select id from recent where time >= ? order by id limit 1)",
-            (before,),
+            "delete from recent where id > ? and id <"
+            " (select id from recent where id > ? and time >= ? order by id limit 1)",
+            (former, former, newest[0] - KEPT_RECENT_S),
         )
-
-    def _index(self) -> None:
-        """Let spans be found by their resource."""
-        self._asked_at = self._clock()
-        self._connection.execute(
-            f"create index if not exists {INDEX} on recent (source, partition, resource, start)"
-        )
-        self._indexed = True
 
     def _note(self, notices: Iterable[Notice]) -> None:
         for notice in notices:

@@ -23,6 +23,7 @@ class Item:
 
 
 LONGER = 10
+LONGEST_S = 0.5
 AGAIN_S = 0.03
 """How long at most until it is looked again whether what is gathered is enough."""
 MOST_BYTES = 16 << 20
@@ -35,7 +36,7 @@ class Ahead:
     `put` waits for room, all else returns at once. After `stop`, nothing waits. While the service has more,
     pages are gathered for up to `gather_s` seconds: to decode and to write a few hundred pings costs nearly
     as much as some thousands. As long as it goes on to have more they are gathered for longer each time, up
-    to `LONGER` times as long: that is a history, in which no ping is news.
+    to `LONGER` times as long and `LONGEST_S`: that is a history, in which no ping is news.
     """
 
     def __init__(self, most: int, gather_s: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -68,6 +69,8 @@ class Ahead:
             self._append(item)
             self._settled = False
             self._given_up = self._given_up or give_up
+            # what is there need not wait for what may not come
+            self._due_at = self._clock()
 
     def take(self, max_bytes: int) -> list[Item]:
         """Return what is there, about `max_bytes` of it; raises what `break_off` was given."""
@@ -127,9 +130,13 @@ class Ahead:
         if item is not None:
             self._condition.wait_for(lambda: not self._full() or self._stopped)
             if not self._items:
-                self._due_at = self._clock() + self._gather_s * self._longer
+                self._due_at = self._clock() + self._gathered_for_s()
             self._items.append(item)
             self._size += item.size
+
+    def _gathered_for_s(self) -> float:
+        # who sets a long time does not want to wait ten times as long
+        return min(self._gather_s * self._longer, max(self._gather_s, LONGEST_S))
 
     def _full(self) -> bool:
         return len(self._items) >= self._most or self._size >= MOST_BYTES
