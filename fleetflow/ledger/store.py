@@ -12,6 +12,7 @@ from pathlib import Path
 from fleetflow import sqlite
 from fleetflow.contracts.payload import Notice, Span
 from fleetflow.contracts.sink import Counts
+from fleetflow.ledger.recent import Key, Recent, key_of
 
 FILE = "ledger.sqlite3"
 LAYOUT = 1
@@ -40,31 +41,8 @@ create table progress (
 """
 
 
-RECENT = """
-create table if not exists recent (
-    id integer primary key, source text not null, partition text not null, resource text not null,
-    start integer not null, end integer not null, records integer not null, again integer not null,
-    time real not null
-) strict;
-create index if not exists recent_by_resource on recent (source, partition, resource, start)
-"""
-"""What was read lately, what a replay under way has read with `again`. It tells how many records a replay has
-read once more, however it cuts the input. What began a range is not among it: what a replay from there has
-read once more is all that the range holds. Spans between two snapshots are one piece, since no replay begins
-between them: those of a batch are of as many resources, each of which would be another page of the index."""
-KEPT_RECENT_S = 900.0
-"""How far back from the newest they are kept, and those of runs before this one from its beginning: more than
-a crash can make a job read again, and what a service or a file that cannot be read meanwhile has to bring."""
-FORGET_EVERY_S = 1.0
-"""Rather few at a time: meanwhile nobody writes."""
-
 KEPT_LAST = 400_000
 """Of so many resources it is remembered which range is the last one, so that it need not be looked up."""
-
-Key = tuple[str, str, str]
-"""Source, partition and resource."""
-Epoch = tuple[str, int]
-"""A shard, and how many snapshots were made of it."""
 
 
 class LedgerStore:
@@ -73,15 +51,8 @@ class LedgerStore:
     def __init__(self, folder: Path, clock: Callable[[], float] = time.time) -> None:
         """`clock` tells when spans are written and snapshots made, in seconds."""
         self._connection = sqlite.connect(folder / FILE, LAYOUT, SCRIPT)
-        for statement in RECENT.split(";"):
-            self._connection.execute(statement)
+        self._recent = Recent(self._connection, clock)
         self._lock = threading.Lock()
-        self._clock = clock
-        self._opened_at = self._forgot_at = clock()
-        (self._former,) = self._connection.execute("select coalesce(max(id), 0) from recent").fetchone()
-        self._epochs: dict[str, int] = {}
-        self._epoch: Epoch = ("", 0)
-        self._pieces: dict[Key, tuple[int, Epoch]] = {}
         self._last: dict[Key, tuple[int, int]] = {}
 
     def reset(self, shard: str, counts: Mapping[str, Counts]) -> None:
@@ -93,7 +64,7 @@ class LedgerStore:
     def snapshot(self, shard: str) -> None:
         """Take note that a snapshot is made of a shard: a replay may begin with what it is written next."""
         with self._lock:
-            self._epochs[shard] = self._epochs.get(shard, 0) + 1
+            self._recent.snapshot(shard)
 
     def write(
         self,
@@ -108,12 +79,12 @@ class LedgerStore:
             try:
                 with sqlite.transaction(self._connection):
                     self._put_counts(shard, counts, newest)
-                    self._epoch = shard, self._epochs.get(shard, 0)
+                    self._recent.written_for(shard)
                     self._read(spans)
                     self._note(notices)
             # also an interrupt, and raised again: others may get the numbers of pieces that are not there
             except BaseException:
-                self._pieces.clear()
+                self._recent.rolled_back()
                 raise
 
     def _put_counts(self, shard: str, counts: Mapping[str, Counts], newest: Mapping[str, float]) -> None:
@@ -139,7 +110,7 @@ class LedgerStore:
         onward: list[Span] = []
         begun: dict[Key, Span] = {}
         for span in spans:
-            key = _key(span)
+            key = key_of(span)
             if key in begun:
                 self._begin_all(begun, last)
             number, end = last.get(key, (0, -1))
@@ -169,19 +140,19 @@ class LedgerStore:
         onward = spans.copy()
         spans.clear()
         self._connection.execute("savepoint onward")
-        rows = [(span.end, span.records, span.digest, last[_key(span)][0], span.start) for span in onward]
+        rows = [(span.end, span.records, span.digest, last[key_of(span)][0], span.start) for span in onward]
         extended = self._connection.executemany(
             "update ranges set end = ?, records = records + ?, digest = ? where id = ? and end = ?", rows
         ).rowcount
         if extended == len(onward):
             self._connection.execute("release onward")
-            self._go_on(onward)
+            self._recent.go_on(onward)
             return
         # somebody else has written meanwhile: one by one, each looked up
         self._connection.execute("rollback to onward")
         self._connection.execute("release onward")
         for span in onward:
-            last.pop(_key(span), None)
+            last.pop(key_of(span), None)
             self._extend(span)
 
     def _begin_all(self, spans: dict[Key, Span], last: dict[Key, tuple[int, int]]) -> None:
@@ -220,8 +191,8 @@ class LedgerStore:
 
         Returns the number of the range that now ends where the span does, None for a replay.
         """
-        key = _key(span)
-        self._pieces.pop(key, None)
+        key = key_of(span)
+        self._recent.end_piece(key)
         row = self._connection.execute(
             "select id, start, end, records from ranges where source = ? and partition = ? and resource = ?"
             " order by end desc limit 1",
@@ -249,7 +220,7 @@ class LedgerStore:
             ).lastrowid
             return number
         if not again:
-            self._remember([span], again=False)
+            self._recent.add([span], again=False)
         return number
 
     def _replay(self, key: Key, span: Span, row: tuple[int, int, int, int]) -> bool:
@@ -269,7 +240,7 @@ class LedgerStore:
                 f"delete from recent where {where} and again and (start >= ? or ?)",
                 (*key, span.start, not seen),
             )
-        self._remember([span], again=True)
+        self._recent.add([span], again=True)
         if span.end < end:
             self._connection.execute(
                 "update ranges set replayed = replayed + ? where id = ?", (span.records, number)
@@ -299,75 +270,6 @@ class LedgerStore:
         self._connection.execute(f"update recent set again = 0 where {where}", key)
         return True
 
-    def _go_on(self, spans: Sequence[Span]) -> None:
-        """Remember spans that go on a range: in the piece of this interval, or as the beginning of one."""
-        # forgotten unless all goes well, as `_last`
-        pieces, self._pieces = self._pieces, {}
-        begun: list[Span] = []
-        longer: list[Span] = []
-        numbers: dict[Key, int] = {}
-        number = self._newest()
-        for span in spans:
-            key = _key(span)
-            known, epoch = pieces.get(key, (0, None))
-            if epoch == self._epoch:
-                numbers[key] = known
-                longer.append(span)
-            else:
-                begun.append(span)
-                numbers[key] = number + len(begun)
-                pieces[key] = numbers[key], self._epoch
-        self._remember(begun, again=False, first=number + 1)
-        at = self._clock()
-        rows = [(span.end, span.records, at, numbers[_key(span)], span.start) for span in longer]
-        self._connection.execute("savepoint pieces")
-        changed = self._connection.executemany(
-            "update recent set end = ?, records = records + ?, time = ? where id = ? and end = ?", rows
-        ).rowcount
-        if longer and changed != len(longer):
-            # somebody else has written meanwhile: pieces of their own
-            self._connection.execute("rollback to pieces")
-            self._remember(longer, again=False)
-            pieces = {}
-        self._connection.execute("release pieces")
-        self._pieces = pieces if len(pieces) <= KEPT_LAST else {}
-
-    def _remember(self, spans: Iterable[Span], again: bool, first: int | None = None) -> None:
-        """Remember each span as a piece of its own, numbered from `first`, else from where the last ended."""
-        at = self._clock()
-        if not 0 <= at - self._forgot_at < FORGET_EVERY_S:
-            self._forgot_at = at
-            self._forget(at)
-        first = self._newest() + 1 if first is None else first
-        self._connection.executemany(
-            "insert into recent (id, source, partition, resource, start, end, records, again, time)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (number, *_key(span), span.start, span.end, span.records, again, at)
-                for number, span in enumerate(spans, first)
-            ],
-        )
-
-    def _newest(self) -> int:
-        """Return the number of the newest piece."""
-        (found,) = self._connection.execute("select coalesce(max(id), 0) from recent").fetchone()
-        number: int = found
-        return number
-
-    def _forget(self, now: float) -> None:
-        """Drop pieces that nothing makes a job read again."""
-        newest = self._connection.execute("select time from recent order by id desc limit 1").fetchone()
-        if newest is None:
-            return
-        # what runs before this one have read may not have been replayed yet, however long ago they ended
-        former = 0 if not 0 <= now - self._opened_at < KEPT_RECENT_S else self._former
-        # numbers rise with time: only what is dropped is looked at
-        self._connection.execute(
-            "delete from recent where id > ? and id <"
-            " (select id from recent where id > ? and time >= ? order by id limit 1)",
-            (former, former, newest[0] - KEPT_RECENT_S),
-        )
-
     def _note(self, notices: Iterable[Notice]) -> None:
         for notice in notices:
             data = json.dumps(dict(notice.data), default=str)
@@ -390,10 +292,6 @@ class LedgerStore:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
-
-
-def _key(span: Span) -> Key:
-    return span.source, span.partition, span.resource
 
 
 def connect_to_read(folder: Path) -> sqlite3.Connection | None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetflow.contracts.payload import Notice, Span
-from fleetflow.ledger.store import FILE, KEPT_RECENT_S, LedgerStore
+from fleetflow.ledger.recent import KEPT_RECENT_S
+from fleetflow.ledger.store import FILE, LedgerStore
 
 ONWARD = -1
 
