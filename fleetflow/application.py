@@ -65,7 +65,7 @@ def prepare(
     from fleetflow.dataflow.stop import StopFlag  # noqa: PLC0415
     from fleetflow.dataflow.wiring import build  # noqa: PLC0415
     from fleetflow.ledger.settings import LedgerSettings  # noqa: PLC0415 - keeps other commands quick
-    from fleetflow.memory import keep_freed_blocks, keep_loaded  # noqa: PLC0415
+    from fleetflow.memory import JOB, keep_freed_blocks, keep_loaded  # noqa: PLC0415
     from fleetflow.native.library import library  # noqa: PLC0415 - loads numpy, which only a job needs
     from fleetflow.recovery import StoreLock, ensure_store  # noqa: PLC0415
     from fleetflow.timers import wake_together  # noqa: PLC0415 - as above
@@ -83,7 +83,7 @@ def prepare(
             ledger = configuration.path(configuration.table("ledger", LedgerSettings).dir)
             StoreLock(ledger, "ledger", "ledger").acquire()
     stop.set_on_signals()
-    keep_loaded()
+    keep_loaded(JOB)
     return flow
 
 

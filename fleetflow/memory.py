@@ -25,25 +25,28 @@ NUMPY_SETTINGS = {"NUMPY_MADVISE_HUGEPAGE": "0", "OPENBLAS_NUM_THREADS": "1"}
   of a start.
 """
 
-LOADING = (100_000, 50, 100)
+LOADING = (1_000_000, 50, 100)
 RUNNING = (700, 10, 10)
-"""Thresholds of Python's collector, see gc.set_threshold; `RUNNING` is what Python begins with."""
+JOB = (10_000, 10, 10)
+"""Thresholds of Python's collector, see gc.set_threshold: more than loading makes, what Python begins with,
+and what suits a job, whose batches hold thousands of objects for a moment and make no cycles."""
 
 
 def load_quickly() -> None:
     """Collect garbage seldom from now on: what loading modules makes stays, and was looked at time and again.
 
-    A quarter of the time that a job takes to start. To be called before numpy is loaded.
+    A quarter of the time that a job takes to start. To be called before numpy is loaded. Ends with
+    `keep_loaded`.
     """
     gc.set_threshold(*LOADING)
     for name, value in NUMPY_SETTINGS.items():
         os.environ.setdefault(name, value)
 
 
-def keep_loaded() -> None:
-    """Collect garbage as usual from now on, and never look again at what has been made so far."""
+def keep_loaded(thresholds: tuple[int, int, int] = RUNNING) -> None:
+    """Collect garbage by `thresholds` from now on, and never look again at what has been made so far."""
     gc.freeze()
-    gc.set_threshold(*RUNNING)
+    gc.set_threshold(*thresholds)
 
 
 def keep_freed_blocks() -> None:

@@ -16,6 +16,7 @@ from fleetflow.cli.demo import demo_command
 from fleetflow.cli.output import plain
 from fleetflow.cli.run import run_command
 from fleetflow.errors import ConfigurationError, FleetflowError, PluginError
+from fleetflow.memory import keep_loaded
 from fleetflow.plugins import Plugins
 
 CORE = (run_command, demo_command, plugins_command, config_group)
@@ -97,6 +98,9 @@ def cli(ctx: click.Context, /, **_: object) -> None:
     """
     plugins, configuration = _loaded(ctx)
     logs.configure(configuration)
+    if ctx.invoked_subcommand != run_command.name:
+        # a job has more to load, and does so itself
+        keep_loaded()
     ctx.obj = configuration
     ctx.meta["plugins"] = plugins
 

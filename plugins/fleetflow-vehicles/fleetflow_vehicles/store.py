@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,14 @@ from fleetflow_vehicles.updates import with_events
 log = logging.getLogger(__name__)
 
 # access_count -1: counted by us, once per transaction (see layout)
-INSERT = "INSERT INTO Cache(key, raw, store_time, access_time, access_count, tag, mode, value) VALUES "
-ROW = "(?, 1, ?, ?, -1, ?, 1, ?)"
-ROWS = 100
-"""Rows of one statement: a quarter quicker than one statement each, and other threads may run meanwhile."""
+INSERT = (
+    "INSERT INTO Cache(key, raw, store_time, access_time, access_count, tag, mode, value)"
+    " SELECT column1, 1, ?1, ?1, -1, ?2, 1, column2 FROM (VALUES {})"
+)
+ROWS = 400
+"""Rows of one statement: a third quicker than one statement each, and other threads may run meanwhile. Any
+SQLite takes their 802 values."""
+INSERT_ROWS = INSERT.format(",".join(["(?, ?)"] * ROWS))
 UPDATE = "UPDATE Cache SET store_time = ?, access_time = ?, tag = ?, value = ? WHERE rowid = ?"
 # a JSON array of keys instead of one parameter per key: as quick, and without a limit
 SELECT = (
@@ -285,9 +289,10 @@ class _Transaction:
         ]
 
     def insert(self, vins: Sequence[str], texts: Sequence[str]) -> None:
-        rows = zip(vins, repeat(self._now), repeat(self._now), repeat(self._revision), texts)
+        rows = zip(vins, texts, strict=True)
         while some := list(islice(rows, ROWS)):
-            self._con.execute(INSERT + ",".join([ROW] * len(some)), list(chain.from_iterable(some)))
+            statement = INSERT_ROWS if len(some) == ROWS else INSERT.format(",".join(["(?, ?)"] * len(some)))
+            self._con.execute(statement, [self._now, self._revision, *chain.from_iterable(some)])
         self._inserted += len(vins)
         self.written = True
 
