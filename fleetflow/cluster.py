@@ -17,10 +17,10 @@ from fleetflow import processes as processes_
 FLOW = "fleetflow:flow"
 
 
-def command(
+def bytewax_command(
     workers: int, store: Path | None, snapshot_s: int, process: int = 0, addresses: Sequence[str] = ()
 ) -> list[str]:
-    """Return the command line of one process of a job.
+    """Return the command line of one process of a job, run by Bytewax.
 
     `-P` keeps the current folder from shadowing installed packages.
     """
@@ -43,6 +43,8 @@ def free_addresses(count: int) -> list[str]:
 
 Start = Callable[[Sequence[str], Mapping[str, str]], "subprocess.Popen[bytes]"]
 """Starts one process of a job with its command and environment."""
+Command = Callable[[int, Sequence[str]], list[str]]
+"""Returns the command line of a process, by its number and the addresses of all (none for a single one)."""
 
 
 class Cluster:
@@ -53,10 +55,8 @@ class Cluster:
 
     def __init__(
         self,
-        workers: int,
+        command: Command,
         processes: int,
-        store: Path | None,
-        snapshot_s: int,
         environment: Mapping[str, str],
         start: Start = processes_.start,
     ) -> None:
@@ -67,9 +67,7 @@ class Cluster:
             for key, value in {**os.environ, **environment}.items()
             if not key.startswith("BYTEWAX_")
         }
-        self.processes = [
-            start(command(workers, store, snapshot_s, number, addresses), env) for number in range(processes)
-        ]
+        self.processes = [start(command(number, addresses), env) for number in range(processes)]
 
     def stop(self) -> None:
         """Ask every process for a clean end."""
@@ -77,10 +75,11 @@ class Cluster:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
 
-    def wait(self) -> int:
+    def wait(self, hopeless: int | None = None) -> int:
         """Wait until all have ended; returns 0 when all did so cleanly, otherwise the first failure.
 
-        When one fails the others are given a few seconds (Bytewax ends them by itself) and then killed.
+        When one fails the others are given a few seconds (Bytewax ends them by itself) and then killed; at
+        once when it ends with `hopeless`.
         """
         done = threading.Event()
         failed: list[int] = []
@@ -102,7 +101,7 @@ class Cluster:
             # the wait is in short pieces so that signals are taken
             pass
         for watcher in watchers:
-            watcher.join(5.0)
+            watcher.join(0.0 if hopeless in failed else 5.0)
         for process in self.processes:
             if process.poll() is None:
                 process.kill()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from fleetflow.cli.output import print_json, print_table
-from fleetflow.config import Configuration
-from fleetflow.plugins import Plugins
+
+if TYPE_CHECKING:
+    from fleetflow.config import Configuration
+    from fleetflow.plugins import Plugins
 
 COMMANDS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 

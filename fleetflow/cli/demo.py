@@ -14,15 +14,17 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
 from fleetflow.cli.run import environment_of
-from fleetflow.config import Configuration
 from fleetflow.errors import FleetflowError, PluginError
-from fleetflow.plugins import Plugins
+
+if TYPE_CHECKING:
+    from fleetflow.config import Configuration
+    from fleetflow.plugins import Plugins
 
 PATIENCE_S = 2.5
 """How long the parts may take to end before they are killed; Ctrl-C promises an end within 3 s."""

@@ -6,18 +6,17 @@ import io
 import sqlite3
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from fleetflow import __version__, application, logs
+from fleetflow import __version__
 from fleetflow.cli.basic import config_group, plugins_command
 from fleetflow.cli.demo import demo_command
+from fleetflow.cli.loading import begin, load
 from fleetflow.cli.output import plain
 from fleetflow.cli.run import run_command
-from fleetflow.errors import ConfigurationError, FleetflowError, PluginError
+from fleetflow.errors import FleetflowError, PluginError
 from fleetflow.memory import keep_loaded
-from fleetflow.plugins import Plugins
 
 CORE = (run_command, demo_command, plugins_command, config_group)
 
@@ -29,7 +28,7 @@ class FleetflowGroup(click.Group):
         found: dict[str, click.Command] = ctx.meta.get("fleetflow.commands", {})
         if not found:
             found = {str(command.name): command for command in CORE}
-            plugins, _ = _loaded(ctx)
+            plugins, _ = load(ctx)
             commands: list[click.Command] = plugins.gather(
                 "fleetflow_commands", "command", lambda command: str(command.name)
             )
@@ -53,30 +52,6 @@ class FleetflowGroup(click.Group):
         return core.get(cmd_name) or self._everything(ctx).get(cmd_name)
 
 
-def _loaded(ctx: click.Context) -> tuple[Plugins, Any]:
-    if "fleetflow.loaded" not in ctx.meta:
-        parameters = ctx.params
-        flags = _flags(parameters.get("settings") or ())
-        for option, key in (("log_level", "level"), ("log_format", "format"), ("log_config", "config")):
-            if parameters.get(option):
-                flags.setdefault("log", {})[key] = parameters[option]
-        ctx.meta["fleetflow.loaded"] = application.load(parameters.get("config"), flags=flags)
-        ctx.meta["fleetflow.flags"] = flags
-    loaded: tuple[Plugins, Any] = ctx.meta["fleetflow.loaded"]
-    return loaded
-
-
-def _flags(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    flags: dict[str, dict[str, Any]] = {}
-    for setting in settings:
-        name, separator, value = setting.partition("=")
-        table, dot, key = name.partition(".")
-        if not separator or not dot:
-            raise ConfigurationError(f'--set "{setting}" is not a setting', "write --set table.key=value")
-        flags.setdefault(table.strip(), {})[key.strip()] = value
-    return flags
-
-
 @click.group(cls=FleetflowGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="fleetflow")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file  [default: fleetflow.toml].")
@@ -96,13 +71,10 @@ def cli(ctx: click.Context, /, **_: object) -> None:
     Settings come from fleetflow.toml, then FLEETFLOW_<TABLE>_<KEY> in the environment, then flags;
     `fleetflow config show` prints each with where it is from.
     """
-    plugins, configuration = _loaded(ctx)
-    logs.configure(configuration)
+    # a job loads what it needs itself, if it is to run in this process
     if ctx.invoked_subcommand != run_command.name:
-        # a job has more to load, and does so itself
+        ctx.obj = begin(ctx)[1]
         keep_loaded()
-    ctx.obj = configuration
-    ctx.meta["plugins"] = plugins
 
 
 def main() -> None:

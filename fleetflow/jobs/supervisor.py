@@ -18,11 +18,12 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from fleetflow.cluster import Cluster
+from fleetflow.cluster import Cluster, bytewax_command
 from fleetflow.jobs.model import Job, JobError, Spec, start_time, write_json
 from fleetflow.jobs.surroundings import environment_of, killed_with_parent
 from fleetflow.recovery import ensure_store
@@ -137,10 +138,8 @@ class Supervisor:
             ensure_store(self._job.store)
             before = store.progress_of(self._job.store)
             cluster = Cluster(
-                spec.workers,
+                partial(bytewax_command, spec.workers, self._job.store, spec.snapshot_s),
                 spec.processes,
-                self._job.store,
-                spec.snapshot_s,
                 environment_of(self._job, spec),
                 self._start,
             )
