@@ -31,7 +31,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     chosen = getattr(request, "param", WAYS[0])
     if chosen == "in Python":
         monkeypatch.setattr("fleetflow_alpha.reading.file_reader", lambda: None)
-        monkeypatch.setattr("fleetflow_alpha.scanner.file_reader", lambda: None)
+        monkeypatch.setattr("fleetflow_alpha.shard.file_reader", lambda: None)
     return str(chosen)
 
 

@@ -55,7 +55,7 @@ class Files(RuleBasedStateMachine):
         with pytest.MonkeyPatch.context() as patch:
             if not self.in_c:
                 patch.setattr("fleetflow_alpha.reading.file_reader", lambda: None)
-                patch.setattr("fleetflow_alpha.scanner.file_reader", lambda: None)
+                patch.setattr("fleetflow_alpha.shard.file_reader", lambda: None)
             return AlphaSource(self.folder, chosen).open("alpha-00", position)
 
     def teardown(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleetflow_alpha import scanner, watching
+from fleetflow_alpha import scanner, shard, watching
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's own")
 
@@ -47,8 +47,8 @@ def waiting_for(reader: Any, line: bytes) -> Any:
 def test_what_is_told_is_read_without_a_look_at_all_files(folder: Path, read: Any, monkeypatch: Any) -> None:
     reader = trusting(read, folder / "A.csv", monkeypatch)
     looks: list[int] = []
-    look = scanner.Shard.look
-    monkeypatch.setattr(scanner.Shard, "look", lambda self, fd: looks.append(fd) or look(self, fd))
+    look = shard.Shard.look
+    monkeypatch.setattr(shard.Shard, "look", lambda self, fd: looks.append(fd) or look(self, fd))
     for number in range(5):
         append(folder / "A.csv", f"A,{number}\n")
         append(folder / "B.csv", f"B,{number}\n")
