@@ -67,7 +67,7 @@ def main(
         rounds=runs or (5 if long_ else 3),
         patience_s=60.0 if long_ else 9.0,
         # one that needs more has lost so clearly that the short form need not wait for it
-        timeout_s=3600.0 if long_ else 33.0,
+        timeout_s=3600.0 if long_ else 24.0,
         install=not no_install,
     )
 

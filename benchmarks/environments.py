@@ -8,16 +8,35 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 INSTALL_TIMEOUT_S = 900
+AT_ONCE = 2
+"""So many are installed at once: half of it is waiting for the network."""
 
 
 class Missing(Exception):
     """A peer cannot be run here; the message says why."""
+
+
+def pythons_for(
+    wanted: Iterable[Sequence[str]], work: Path, install: bool
+) -> dict[tuple[str, ...], str | Missing]:
+    """Return for each list of requirements what `python_for` returns or raises; all are made together."""
+    each = list(dict.fromkeys(map(tuple, wanted)))
+
+    def found(requirements: tuple[str, ...]) -> str | Missing:
+        try:
+            return python_for(requirements, work, install)
+        except Missing as missing:
+            return missing
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(each, pool.map(found, each), strict=True))
 
 
 def python_for(requirements: Sequence[str], work: Path, install: bool) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks import answers, inputs
 from benchmarks.contestants.base import Contestant, Kind
-from benchmarks.environments import Missing, python_for, versions
+from benchmarks.environments import Missing, pythons_for, versions
 from benchmarks.inputs import Input
 from benchmarks.measuring import Failed, Usage, run
 
@@ -85,10 +85,15 @@ def compete(
     right = answers.right_answer(given)
     trials = {one.name: Trial(one.name, one.kind, one.promise, given.pings) for one in contestants}
     pythons: dict[str, str] = {}
+    say(f"preparing {len(contestants)} contestants")
+    installed = pythons_for((one.requirements for one in contestants), work, effort.install)
     for one in contestants:
         try:
             say(f"preparing {one.name}")
-            pythons[one.name] = python_for(one.requirements, work, effort.install)
+            python = installed[tuple(one.requirements)]
+            if isinstance(python, Missing):
+                raise python
+            pythons[one.name] = python
             one.prepare(given)
             names = [requirement.partition("=")[0].rstrip("<>~") for requirement in one.requirements]
             trials[one.name].versions = versions(pythons[one.name], names)
