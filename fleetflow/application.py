@@ -49,23 +49,28 @@ def bare_flow() -> Dataflow:
     active, configuration = load()
     logs.configure(configuration)
     store, number, addresses, epoch_s = _bytewax_arguments()
-    flow = prepare(active, configuration, None if number else store, epoch_s)
+    flow = prepare(active, configuration, None if number else store, epoch_s, connects=len(addresses) > 1)
     # at the very end: Bytewax connects next
     wait_for_lower(number, addresses)
     return flow
 
 
 def prepare(
-    active: Plugins, configuration: Configuration, store: Path | None, epoch_s: float | None = None
+    active: Plugins,
+    configuration: Configuration,
+    store: Path | None,
+    epoch_s: float | None = None,
+    connects: bool = False,
 ) -> Dataflow:
     """Build the flow that this process is about to run: stopped by signals, its `store` made and locked.
 
-    `epoch_s` is the snapshot interval, that of `[recovery]` if there is none.
+    `epoch_s` is the snapshot interval, that of `[recovery]` if there is none. `connects` tells that there are
+    other processes to connect with before it runs.
     """
     from fleetflow.dataflow.stop import StopFlag  # noqa: PLC0415
     from fleetflow.dataflow.wiring import build  # noqa: PLC0415
     from fleetflow.ledger.settings import LedgerSettings  # noqa: PLC0415 - keeps other commands quick
-    from fleetflow.memory import JOB, keep_freed_blocks, keep_loaded  # noqa: PLC0415
+    from fleetflow.memory import SELDOM, keep_freed_blocks, keep_loaded  # noqa: PLC0415
     from fleetflow.native.library import library  # noqa: PLC0415 - loads numpy, which only a job needs
     from fleetflow.recovery import StoreLock, ensure_store  # noqa: PLC0415
     from fleetflow.timers import wake_together  # noqa: PLC0415 - as above
@@ -82,8 +87,8 @@ def prepare(
         if any(info.name == "ledger" and info.state == "active" for info in active.infos):
             ledger = configuration.path(configuration.table("ledger", LedgerSettings).dir)
             StoreLock(ledger, "ledger", "ledger").acquire()
-    stop.set_on_signals()
-    keep_loaded(JOB)
+    stop.set_on_signals(connects)
+    keep_loaded(SELDOM)
     return flow
 
 

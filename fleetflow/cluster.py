@@ -43,31 +43,28 @@ def free_addresses(count: int) -> list[str]:
 
 Start = Callable[[Sequence[str], Mapping[str, str]], "subprocess.Popen[bytes]"]
 """Starts one process of a job with its command and environment."""
-Command = Callable[[int, Sequence[str]], list[str]]
-"""Returns the command line of a process, by its number and the addresses of all (none for a single one)."""
+Command = Callable[[int, Sequence[str]], tuple[Sequence[str], Mapping[str, str]]]
+"""Returns the command line of a process, and variables that it gets in addition to those of this one, by its
+number and the addresses of all (none for a single one)."""
 
 
 class Cluster:
     """A running job of one or more processes.
 
-    `environment` is added to this process's own; `start` decides how a process is tied to this one.
+    `start` decides how a process is tied to this one.
     """
 
-    def __init__(
-        self,
-        command: Command,
-        processes: int,
-        environment: Mapping[str, str],
-        start: Start = processes_.start,
-    ) -> None:
+    def __init__(self, command: Command, processes: int, start: Start = processes_.start) -> None:
         addresses = free_addresses(processes) if processes > 1 else []
-        # variables of Bytewax's own would contradict the flags; the API would listen on all interfaces
-        env = {
-            key: value
-            for key, value in {**os.environ, **environment}.items()
-            if not key.startswith("BYTEWAX_")
-        }
-        self.processes = [start(command(number, addresses), env) for number in range(processes)]
+        self.processes: list[subprocess.Popen[bytes]] = []
+        for number in range(processes):
+            arguments, variables = command(number, addresses)
+            environment = {**os.environ, **variables}
+            # variables of Bytewax's own would contradict the flags; the API would listen on all interfaces
+            own = [key for key in environment if key.startswith("BYTEWAX_")]
+            for key in own:
+                del environment[key]
+            self.processes.append(start(arguments, environment))
 
     def stop(self) -> None:
         """Ask every process for a clean end."""

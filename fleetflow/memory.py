@@ -27,16 +27,16 @@ NUMPY_SETTINGS = {"NUMPY_MADVISE_HUGEPAGE": "0", "OPENBLAS_NUM_THREADS": "1"}
 
 LOADING = (1_000_000, 50, 100)
 RUNNING = (700, 10, 10)
-JOB = (10_000, 10, 10)
+SELDOM = (10_000, 10, 10)
 """Thresholds of Python's collector, see gc.set_threshold: more than loading makes, what Python begins with,
-and what suits a job, whose batches hold thousands of objects for a moment and make no cycles."""
+and what suits a job and a command, which hold thousands of objects for a moment and make few cycles."""
 
 
 def load_quickly() -> None:
     """Collect garbage seldom from now on: what loading modules makes stays, and was looked at time and again.
 
     A quarter of the time that a job takes to start. To be called before numpy is loaded. Ends with
-    `keep_loaded`.
+    `keep_loaded`, in what goes on to run for long.
     """
     gc.set_threshold(*LOADING)
     for name, value in NUMPY_SETTINGS.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
@@ -15,12 +16,15 @@ PR_SET_PDEATHSIG = 1
 
 
 def start(
-    command: Sequence[str], environment: Mapping[str, str] | None = None, output: IO[bytes] | None = None
+    command: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    output: IO[bytes] | None = None,
+    descriptors: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a child in a session of its own, so that Ctrl-C reaches its parent alone.
 
     On Linux it gets SIGTERM when its parent dies, however that happens. `output` None inherits both
-    streams.
+    streams; `descriptors` are left open for it.
     """
     return subprocess.Popen(
         command,
@@ -28,16 +32,30 @@ def start(
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=None if output is None else subprocess.STDOUT,
+        pass_fds=descriptors,
         start_new_session=True,
-        # safe beside threads: the function was looked up before the fork and calls the kernel alone
-        preexec_fn=_die_with_parent() if sys.platform == "linux" else None,  # noqa: PLW1509
+        # safe beside threads: what it calls was looked up before the fork and calls the kernel alone
+        preexec_fn=ended_with_parent(signal.SIGTERM),  # noqa: PLW1509
     )
 
 
-def _die_with_parent() -> Callable[[], object]:
-    # found before the fork: nothing may be imported or looked up between fork and exec
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def ended_with_parent(number: int) -> Callable[[], object] | None:
+    """Return what a new process calls before it runs its program: its parent's end brings it signal `number`.
+
+    None on systems other than Linux. Everything is looked up before the fork: nothing may be imported or
+    looked up between fork and exec.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl, parent_of, leave, parent = ctypes.CDLL(None).prctl, os.getppid, os._exit, os.getpid()
+
+    def tie() -> None:
+        prctl(PR_SET_PDEATHSIG, number)
+        # one that died before that is told of by nobody
+        if parent_of() != parent:
+            leave(1)
+
+    return tie
 
 
 def stop_all(processes: Sequence[subprocess.Popen[bytes]], patience_s: float) -> list[int]:

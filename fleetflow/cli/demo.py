@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from fleetflow.cli.run import environment_of
+from fleetflow.cli.loading import environment_of
 from fleetflow.errors import FleetflowError, PluginError
 
 if TYPE_CHECKING:

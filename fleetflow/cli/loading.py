@@ -22,17 +22,15 @@ def load(ctx: click.Context) -> tuple[Plugins, Configuration]:
     from fleetflow import application  # noqa: PLC0415
 
     root = ctx.find_root()
-    if "fleetflow.loaded" not in root.meta:
+    if root.obj is None:
         parameters = root.params
         flags = _flags(parameters.get("settings") or ())
         for option, key in (("log_level", "level"), ("log_format", "format"), ("log_config", "config")):
             if parameters.get(option):
                 flags.setdefault("log", {})[key] = parameters[option]
         plugins, configuration = application.load(parameters.get("config"), flags=flags)
-        root.meta["fleetflow.flags"], root.meta["plugins"] = flags, plugins
-        root.meta["fleetflow.loaded"] = plugins, configuration
-    loaded: tuple[Plugins, Configuration] = root.meta["fleetflow.loaded"]
-    return loaded
+        root.meta["fleetflow.flags"], root.meta["plugins"], root.obj = flags, plugins, configuration
+    return root.meta["plugins"], root.obj
 
 
 def begin(ctx: click.Context) -> tuple[Plugins, Configuration]:
@@ -42,6 +40,16 @@ def begin(ctx: click.Context) -> tuple[Plugins, Configuration]:
     plugins, configuration = load(ctx)
     logs.configure(configuration)
     return plugins, configuration
+
+
+def environment_of(configuration: Configuration, flags: dict[str, dict[str, object]]) -> dict[str, str]:
+    """Return the variables that give a child process the same settings as this one."""
+    variables = {"FLEETFLOW_HOME": str(configuration.home)}
+    for table, keys in flags.items():
+        for key, value in keys.items():
+            text = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            variables[f"FLEETFLOW_{table}_{key}".upper()] = text
+    return variables
 
 
 def _flags(settings: tuple[str, ...]) -> dict[str, dict[str, Any]]:

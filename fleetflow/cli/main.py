@@ -13,10 +13,10 @@ from fleetflow import __version__
 from fleetflow.cli.basic import config_group, plugins_command
 from fleetflow.cli.demo import demo_command
 from fleetflow.cli.loading import begin, load
-from fleetflow.cli.output import plain
+from fleetflow.cli.output import print_error
 from fleetflow.cli.run import run_command
 from fleetflow.errors import FleetflowError, PluginError
-from fleetflow.memory import keep_loaded
+from fleetflow.memory import SELDOM, keep_loaded
 
 CORE = (run_command, demo_command, plugins_command, config_group)
 
@@ -73,8 +73,8 @@ def cli(ctx: click.Context, /, **_: object) -> None:
     """
     # a job loads what it needs itself, if it is to run in this process
     if ctx.invoked_subcommand != run_command.name:
-        ctx.obj = begin(ctx)[1]
-        keep_loaded()
+        begin(ctx)
+        keep_loaded(SELDOM)
 
 
 def main() -> None:
@@ -85,26 +85,8 @@ def main() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         cli.main(prog_name="fleetflow")
-    except FleetflowError as error:
+    except (FleetflowError, OSError, sqlite3.Error) as error:
         if debug:
             raise
-        _fail(error)
-    except (OSError, sqlite3.Error) as error:
-        if debug:
-            raise
-        _fail(_of_system(error))
-
-
-def _of_system(error: OSError | sqlite3.Error) -> FleetflowError:
-    """Return what the system refused as an error of ours: a full disk, a folder that cannot be written."""
-    return FleetflowError(
-        str(error) or type(error).__name__,
-        "correct the path or its permissions, or make room; --debug shows where",
-    )
-
-
-def _fail(error: FleetflowError) -> None:
-    click.echo(f"error: {plain(error.message)}", err=True)
-    if error.hint:
-        click.echo(f"hint: {plain(error.hint)}", err=True)
-    sys.exit(error.exit_code)
+        print_error(error)
+        sys.exit(error.exit_code if isinstance(error, FleetflowError) else 1)

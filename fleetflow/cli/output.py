@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
+
+from fleetflow.errors import FleetflowError
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What would move the cursor, change colours or turn the direction of writing: data must not."""
@@ -20,6 +23,21 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object 
 def plain(text: object) -> str:
     """Return what a feed brought as text that a terminal shows and does not obey."""
     return CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), str(text))
+
+
+def print_error(error: FleetflowError | OSError | sqlite3.Error) -> None:
+    """Print what went wrong and what to do, to standard error.
+
+    What the system refused is told like an error of ours: a full disk, a folder that cannot be written.
+    """
+    if not isinstance(error, FleetflowError):
+        error = FleetflowError(
+            str(error) or type(error).__name__,
+            "correct the path or its permissions, or make room; --debug shows where",
+        )
+    click.echo(f"error: {plain(error.message)}", err=True)
+    if error.hint:
+        click.echo(f"hint: {plain(error.hint)}", err=True)
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -44,6 +44,7 @@ class Reading(FixedPartitionedSource[Emission, Any]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> _Partition:
         """Open a partition where the last snapshot left it."""
+        self._stop.begin()
         # before anything that starts threads: they wake as late as the one that starts them
         pace = own_pace()
         partition = self._source.open(for_part, resume_state)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import socket
 import threading
 from types import FrameType
 
@@ -15,6 +17,7 @@ class StopFlag:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._begun = False
 
     def set(self) -> None:
         """Ask for a clean end."""
@@ -24,10 +27,17 @@ class StopFlag:
         """Whether a clean end was asked for."""
         return self._event.is_set()
 
-    def set_on_signals(self) -> None:
+    def begin(self) -> None:
+        """Take note that the flow runs: from now on somebody looks at the flag."""
+        self._begun = True
+
+    def set_on_signals(self, connects: bool = False) -> None:
         """Let SIGTERM and SIGINT ask for a clean end; a second SIGINT interrupts at once.
 
-        Does nothing outside the main thread, where Python cannot take signals.
+        With `connects`, for a process of several, the process ends at once as long as the flow does not run:
+        nothing was read yet, and while Bytewax waits for other processes, for however long, it looks at no
+        flag and Python takes no signal. Does nothing outside the main thread, where Python cannot take
+        signals.
         """
         if threading.current_thread() is not threading.main_thread():
             return
@@ -40,3 +50,19 @@ class StopFlag:
 
         signal.signal(signal.SIGTERM, on_signal)
         signal.signal(signal.SIGINT, on_signal)
+        if connects:
+            self._leave_before_it_runs()
+
+    def _leave_before_it_runs(self) -> None:
+        told, tell = socket.socketpair()
+        tell.setblocking(False)
+        # written to by the interpreter as soon as a signal comes, whatever the main thread waits for
+        signal.set_wakeup_fd(tell.detach(), warn_on_full_buffer=False)
+
+        def leave() -> None:
+            with told:
+                while number := told.recv(1):
+                    if number[0] in (signal.SIGTERM, signal.SIGINT) and not self._begun:
+                        os._exit(0)
+
+        threading.Thread(target=leave, name="leave", daemon=True).start()

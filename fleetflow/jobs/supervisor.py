@@ -18,7 +18,6 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -131,18 +130,18 @@ class Supervisor:
             preexec_fn=self._kill,  # noqa: PLW1509
         )
 
+    def _command(self, number: int, addresses: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+        spec = self._spec
+        command = bytewax_command(spec.workers, self._job.store, spec.snapshot_s, number, addresses)
+        return command, environment_of(self._job, spec)
+
     def _once(self) -> tuple[str, bool]:
         """Run the processes once; returns why they ended ("": properly) and whether they progressed."""
         spec = self._spec
         try:
             ensure_store(self._job.store)
             before = store.progress_of(self._job.store)
-            cluster = Cluster(
-                partial(bytewax_command, spec.workers, self._job.store, spec.snapshot_s),
-                spec.processes,
-                environment_of(self._job, spec),
-                self._start,
-            )
+            cluster = Cluster(self._command, spec.processes, self._start)
         except Exception as error:
             # a full disk, a missing program: tried again like a crash
             return f"the processes could not be started: {error}", False

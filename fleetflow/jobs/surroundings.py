@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 from collections.abc import Callable
 
 from fleetflow.jobs.model import Job, Spec
-from fleetflow.processes import PR_SET_PDEATHSIG
+from fleetflow.processes import ended_with_parent
 
 
 def environment_of(job: Job, spec: Spec, release: int | None = None) -> dict[str, str]:
@@ -42,10 +41,6 @@ def whole_environment_of(job: Job, spec: Spec, release: int | None = None) -> di
     return {**inherited, **environment_of(job, spec, release)}
 
 
-def killed_with_parent() -> Callable[[], object]:
-    """Return what a new process calls before it runs its program: the kernel then ends it with its parent.
-
-    Looked up before the fork: nothing may be imported or looked up between fork and exec.
-    """
-    prctl = ctypes.CDLL(None).prctl
-    return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def killed_with_parent() -> Callable[[], object] | None:
+    """Return what a new process calls before it runs its program, to be killed with its parent."""
+    return ended_with_parent(signal.SIGKILL)

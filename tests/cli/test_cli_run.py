@@ -6,37 +6,51 @@ import subprocess
 import sys
 import time
 
-import click
 import pytest
 
 from fleetflow import cluster
 from fleetflow.builtin.core import RunSettings
-from fleetflow.cli import run
+from fleetflow.cli import several
 from fleetflow.recovery import StoreLock
 from fleetflow.testing.home import PATIENCE_S, Home
 
 
 class Fake:
-    """A cluster that ends with the next of `codes`."""
+    """A cluster that ends with the next of `codes`; `meanwhile` is called as it is started."""
 
     codes: list[int]
     started: int
+    stopped: int
 
     def __init__(self, *arguments):
         type(self).started += 1
+        self.meanwhile()
+
+    @staticmethod
+    def meanwhile():
+        pass
 
     def wait(self, hopeless):
+        assert hopeless == several.REFUSED
         return self.codes.pop(0)
 
     def stop(self):
-        self.codes.clear()
+        type(self).stopped += 1
+        self.codes[:] = [-signal.SIGTERM]
 
 
 @pytest.fixture
-def fake(monkeypatch):
-    Fake.started = 0
+def handlers(monkeypatch):
+    """Return what was set for signals, instead of setting it."""
+    found = {}
+    monkeypatch.setattr(several.signal, "signal", found.__setitem__)
+    return found
+
+
+@pytest.fixture
+def fake(monkeypatch, handlers):
     monkeypatch.setattr(cluster, "Cluster", Fake)
-    monkeypatch.setattr(run.signal, "signal", lambda number, handler: None)
+    Fake.started = Fake.stopped = 0
     return Fake
 
 
@@ -44,11 +58,24 @@ def fake(monkeypatch):
     ("codes", "code", "started"),
     [([0], 0, 1), ([1, 0], 0, 2), ([-11, 1, 0], 0, 3), ([1, 1, -9, 0], -9, 3), ([78, 0], 78, 1)],
 )
-def test_all_processes_are_started_again_when_one_fails(fake, monkeypatch, codes, code, started):
-    monkeypatch.setattr(run, "begin", lambda ctx: None)
+def test_all_processes_are_started_again_when_one_fails(fake, codes, code, started):
     fake.codes = codes
-    assert run._run_cluster(click.Context(run.run_command), 2) == code
+    assert several.run(2) == code
     assert fake.started == started
+
+
+def test_a_signal_while_processes_are_being_started_is_not_lost(fake, handlers, monkeypatch):
+    fake.codes = [1, 0]
+    monkeypatch.setattr(fake, "meanwhile", lambda self: handlers[signal.SIGTERM](signal.SIGTERM, None))
+    assert several.run(2) == 0
+    assert (fake.started, fake.stopped) == (1, 1)
+
+
+def test_a_signal_between_two_attempts_is_not_lost(fake, handlers, monkeypatch):
+    fake.codes = [1, 0]
+    monkeypatch.setattr(several.log, "warning", lambda *words: handlers[signal.SIGINT](signal.SIGINT, None))
+    assert several.run(2) == 0
+    assert (fake.started, fake.stopped) == (2, 2)
 
 
 def told(home: Home, *arguments: str) -> list[str]:
@@ -103,7 +130,8 @@ def test_debug_shows_where_an_error_comes_from(tmp_path):
 def test_who_starts_several_processes_loads_next_to_nothing():
     code = (
         "import sys; from fleetflow import cluster; from fleetflow.__main__ import main;"
-        "cluster.Cluster = lambda *a: sys.exit(' '.join({'polars', 'numpy', 'pydantic'} & set(sys.modules)));"
+        "heavy = {'polars', 'numpy', 'pydantic', 'bytewax', 'pluggy', 'fleetflow.plugins'};"
+        "cluster.Cluster = lambda *a: sys.exit(' '.join(heavy & set(sys.modules)));"
         "sys.argv = ['fleetflow', 'run', '-p', '2']; main()"
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
@@ -146,3 +174,55 @@ def test_several_processes_end_when_asked_to(tmp_path, number):
 )
 def test_several_processes_have_one_worker_each_unless_told_otherwise(settings, asked, size):
     assert RunSettings(**settings).size(*asked) == size
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("program", ["fleetflow", "bytewax"])
+def test_a_process_that_waits_for_others_ends_when_asked_to(tmp_path, program, number):
+    home = Home(tmp_path)
+    addresses = cluster.free_addresses(2)
+    token, full = os.pipe()
+    command, variables = {
+        "fleetflow": (["fleetflow", "run"], several.Place(1, addresses, token).as_variables()),
+        "bytewax": (["bytewax.run", "fleetflow:flow", "-i", "1", "-a", ";".join(addresses)], {}),
+    }[program]
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", *command],
+        cwd=tmp_path,
+        env={**home.environment, **variables},
+        stdout=subprocess.PIPE,
+        text=True,
+        pass_fds=[token],
+    )
+    try:
+        assert "error connecting to worker 0" in process.stdout.readline()
+        process.send_signal(number)
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(token)
+        os.close(full)
+
+
+@pytest.mark.parametrize("given", ["", "0", "first 3 127.0.0.1:1", "0 12345 127.0.0.1:1"])
+def test_a_place_that_fleetflow_did_not_give_is_refused(tmp_path, given):
+    home = Home(tmp_path)
+    home.environment["FLEETFLOW_PROCESS"] = given
+    assert "was not set by fleetflow" in told(home, "run", "--once")[0]
+
+
+def test_one_of_several_processes_tells_what_all_meet(monkeypatch):
+    token, full = os.pipe()
+    try:
+        os.set_blocking(token, False)
+        os.write(full, b".")
+        for name, value in several.Place(2, ("127.0.0.1:1",), token).as_variables().items():
+            monkeypatch.setenv(name, value)
+        place = several.Place.take()
+        assert (place.number, list(place.addresses)) == (2, ["127.0.0.1:1"])
+        assert [place.is_to_tell() for _ in range(3)] == [True, False, False]
+        assert several.Place.take() is None
+    finally:
+        os.close(token)
+        os.close(full)

@@ -39,11 +39,11 @@ log = logging.getLogger(__name__)
 # access_count -1: counted by us, once per transaction (see layout)
 INSERT = (
     "INSERT INTO Cache(key, raw, store_time, access_time, access_count, tag, mode, value)"
-    " SELECT column1, 1, ?1, ?1, -1, ?2, 1, column2 FROM (VALUES {})"
+    " SELECT column1, 1, ?, ?, -1, ?, 1, column2 FROM (VALUES {})"
 )
 ROWS = 400
 """Rows of one statement: a third quicker than one statement each, and other threads may run meanwhile. Any
-SQLite takes their 802 values."""
+SQLite takes their 803 values."""
 INSERT_ROWS = INSERT.format(",".join(["(?, ?)"] * ROWS))
 UPDATE = "UPDATE Cache SET store_time = ?, access_time = ?, tag = ?, value = ? WHERE rowid = ?"
 # a JSON array of keys instead of one parameter per key: as quick, and without a limit
@@ -292,7 +292,7 @@ class _Transaction:
         rows = zip(vins, texts, strict=True)
         while some := list(islice(rows, ROWS)):
             statement = INSERT_ROWS if len(some) == ROWS else INSERT.format(",".join(["(?, ?)"] * len(some)))
-            self._con.execute(statement, [self._now, self._revision, *chain.from_iterable(some)])
+            self._con.execute(statement, [self._now, self._now, self._revision, *chain.from_iterable(some)])
         self._inserted += len(vins)
         self.written = True
 
