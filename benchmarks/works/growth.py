@@ -50,9 +50,7 @@ class Slow(Fleetflow):
 
 def measure(context: Context) -> Outcome:
     """Measure work f."""
-    effort = Effort(
-        min(3 if context.long else 2, context.effort.rounds), 1e9, max(300.0, context.effort.timeout_s)
-    )
+    effort = Effort(min(3, context.effort.rounds), 1e9, max(300.0, context.effort.timeout_s))
     found: dict[str, Trial] = {}
     for name, shape in {"nothing to read": Shape(0, 0, 0), **SHAPES}.items():
         context.say(f"growth: {name}")

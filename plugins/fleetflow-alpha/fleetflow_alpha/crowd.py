@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from itertools import chain, islice
 from typing import TypeVar
 
 from fleetflow.timers import wake_together
@@ -59,13 +59,15 @@ class Crowd:
         """Yield `function(item)` of each item, in their order; raises what it raises.
 
         Where nothing has to be waited for, an item is taken when it is its turn; else up to `AT_ONCE` ahead.
-        `many` does the same with up to `BATCH` items at once where nothing has to be waited for: with the
-        first of them, at least one, and tells how many seconds each was waited for.
+        `many` does the same with some items in one call: with the first of them, at least one, and tells how
+        many seconds each was waited for. It is given up to `BATCH` items, or, where they have to be waited
+        for, each thread its share of these.
         """
         rest = iter(items)
         for item in rest:
             if self.slow:
-                yield from self._together(function, [item, *islice(rest, AT_ONCE - 1)])
+                some = AT_ONCE if many is None else BATCH
+                yield from self._together(function, [item, *islice(rest, some - 1)], many)
             elif many is not None:
                 yield from self._batch(function, [item, *islice(rest, BATCH - 1)], many)
             elif self._untimed:
@@ -89,7 +91,7 @@ class Crowd:
     ) -> Iterator[R]:
         while items:
             if self.slow:
-                yield from self._together(function, items)
+                yield from self._together(function, items, many)
                 return
             done = many(items)
             self._note([wait_s for _, wait_s in done])
@@ -97,14 +99,34 @@ class Crowd:
             for result, _ in done:
                 yield result
 
-    def _together(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+    def _together(
+        self,
+        function: Callable[[T], R],
+        items: Sequence[T],
+        many: Callable[[Sequence[T]], Sequence[tuple[R, float]]] | None,
+    ) -> Iterator[R]:
         with self._lock:
             if self._pool is None:
                 # not as late as the thread that happens to begin them
                 name = f"fleetflow-alpha-{self._what}"
                 self._pool = ThreadPoolExecutor(THREADS, name, initializer=wake_together)
             pool = self._pool
-        return pool.map(lambda item: self._timed(function, item), items)
+        if many is None:
+            return pool.map(lambda item: self._timed(function, item), items)
+        share = -(-len(items) // THREADS)
+        shares = [items[start : start + share] for start in range(0, len(items), share)]
+        return chain.from_iterable(pool.map(lambda some: self._all_of(many, some), shares))
+
+    def _all_of(
+        self, many: Callable[[Sequence[T]], Sequence[tuple[R, float]]], items: Sequence[T]
+    ) -> list[R]:
+        found: list[R] = []
+        while items:
+            done = many(items)
+            self._note([wait_s for _, wait_s in done])
+            items = items[len(done) :]
+            found += [result for result, _ in done]
+        return found
 
     def _timed(self, function: Callable[[T], R], item: T) -> R:
         wall_s, cpu_s = time.perf_counter(), time.thread_time()
