@@ -57,14 +57,16 @@ class Cluster:
     def __init__(self, command: Command, processes: int, start: Start = processes_.start) -> None:
         addresses = free_addresses(processes) if processes > 1 else []
         self.processes: list[subprocess.Popen[bytes]] = []
-        for number in range(processes):
-            arguments, variables = command(number, addresses)
-            environment = {**os.environ, **variables}
-            # variables of Bytewax's own would contradict the flags; the API would listen on all interfaces
-            own = [key for key in environment if key.startswith("BYTEWAX_")]
-            for key in own:
-                del environment[key]
-            self.processes.append(start(arguments, environment))
+        # variables of Bytewax's own would contradict the flags; the API would listen on all interfaces
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("BYTEWAX_")}
+        try:
+            for number in range(processes):
+                arguments, variables = command(number, addresses)
+                self.processes.append(start(arguments, {**inherited, **variables}))
+        # whatever keeps one from being started: the others must not wait for it
+        except BaseException:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """Ask every process for a clean end."""

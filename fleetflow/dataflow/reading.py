@@ -37,14 +37,14 @@ class Reading(FixedPartitionedSource[Emission, Any]):
         self._workers = threading.local()
 
     def list_parts(self) -> list[str]:
-        """Return the partitions' names."""
+        """Return the partitions' names; asked by each worker when it begins, whatever it will read."""
+        self._stop.begin()
         partitions = list(self._source.partitions())
         self._epochs.expect(map(self._epoch_of, partitions))
         return partitions
 
     def build_part(self, step_id: str, for_part: str, resume_state: Any | None) -> _Partition:
         """Open a partition where the last snapshot left it."""
-        self._stop.begin()
         # before anything that starts threads: they wake as late as the one that starts them
         pace = own_pace()
         partition = self._source.open(for_part, resume_state)

@@ -146,20 +146,29 @@ def test_settings_may_ask_for_several_processes(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_several_processes_end_when_asked_to(tmp_path, number):
-    home = Home(tmp_path)
+@pytest.mark.parametrize("shards", [8, 1], ids=["each reads", "one of them reads"])
+def test_several_processes_end_when_asked_to(tmp_path, shards, number):
+    home = Home(tmp_path, alpha={"shards": shards}, log={"level": "INFO"})
     home.write({"A.csv": [PING]})
-    process = home.start("run", "-p", "2")
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "fleetflow", "run", "-p", "2"],
+        cwd=tmp_path,
+        env=home.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         deadline = time.monotonic() + PATIENCE_S
         while not home.rows("vehicles", "list"):
             assert time.monotonic() < deadline
             assert process.poll() is None
         process.send_signal(number)
-        assert process.wait(PATIENCE_S) == 0
+        _, log = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
+    assert process.returncode == 0
+    assert log.count("stopping after a last snapshot") == 2
 
 
 @pytest.mark.parametrize(
