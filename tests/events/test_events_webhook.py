@@ -108,6 +108,8 @@ def test_any_answer_but_success_is_a_failure_and_redirects_are_not_followed(serv
 
 
 def test_a_service_that_is_not_there_is_told_without_its_secret(service):
+    # first it must no longer wait for connections: they would be taken, and then ended
+    service.server.shutdown()
     service.server.server_close()
     with pytest.raises(WebhookError, match=r"^no connection: Connection refused$") as told:
         WebhookNotifier(f"http://{service.host}/secret").notify([event(1)])
