@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -65,7 +66,9 @@ class Cluster:
                 self.processes.append(start(arguments, {**inherited, **variables}))
         # whatever keeps one from being started: the others must not wait for it
         except BaseException:
-            self.stop()
+            for process in self.processes:
+                process.kill()
+                process.wait()
             raise
 
     def stop(self) -> None:
@@ -77,8 +80,8 @@ class Cluster:
     def wait(self, hopeless: int | None = None) -> int:
         """Wait until all have ended; returns 0 when all did so cleanly, otherwise the first failure.
 
-        When one fails the others are given a few seconds (Bytewax ends them by itself) and then killed; at
-        once when it ends with `hopeless`.
+        When one fails the others are given a few seconds (Bytewax ends them by itself) and then killed;
+        after one second when it ends with `hopeless`.
         """
         done = threading.Event()
         failed: list[int] = []
@@ -99,8 +102,10 @@ class Cluster:
         while not done.wait(0.5):
             # the wait is in short pieces so that signals are taken
             pass
+        # who ends hopelessly may still be saying why
+        deadline = time.monotonic() + (1.0 if hopeless in failed else 5.0)
         for watcher in watchers:
-            watcher.join(0.0 if hopeless in failed else 5.0)
+            watcher.join(max(0.0, deadline - time.monotonic()))
         for process in self.processes:
             if process.poll() is None:
                 process.kill()

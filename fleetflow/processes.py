@@ -48,8 +48,12 @@ def ended_with_parent(number: int) -> Callable[[], object] | None:
     if sys.platform != "linux":
         return None
     prctl, parent_of, leave, parent = ctypes.CDLL(None).prctl, os.getppid, os._exit, os.getpid()
+    handle, default, ends = signal.signal, signal.SIG_DFL, number != signal.SIGKILL
 
     def tie() -> None:
+        if ends:
+            # a handler of the parent's would take it, and be forgotten with the program
+            handle(number, default)
         prctl(PR_SET_PDEATHSIG, number)
         # one that died before that is told of by nobody
         if parent_of() != parent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,7 +47,7 @@ def run_command(ctx: click.Context, workers: int | None, processes: int | None, 
         _run(_set_up(ctx, ALONE, workers, once))
         return
     # each of them loads everything: this one need not
-    code = several.run(processes)
+    code = several.run(processes, partial(begin, ctx))
     if code:
         ctx.exit(1 if code == several.REFUSED else code if code > 0 else 128 - code)
 
@@ -64,12 +65,16 @@ class _Job(NamedTuple):
 def _set_up_as_one_of_several(ctx: click.Context, place: Place, workers: int | None, once: bool) -> _Job:
     try:
         return _set_up(ctx, place, workers, once)
-    except (FleetflowError, OSError, sqlite3.Error) as error:
+    except click.ClickException:
+        raise
+    # also what a plugin raises that it should not: once, instead of by each process
+    except Exception as error:
         if place.is_to_tell():
-            if ctx.find_root().params.get("debug"):
-                traceback.print_exception(error)
-            else:
+            debug = ctx.find_root().params.get("debug")
+            if isinstance(error, FleetflowError | OSError | sqlite3.Error) and not debug:
                 print_error(error)
+            else:
+                traceback.print_exception(error)
         ctx.exit(several.REFUSED)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from types import FrameType
 from typing import NamedTuple
 
 from fleetflow import cluster, processes
+from fleetflow.dataflow.stop import LEFT
 from fleetflow.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -40,11 +42,14 @@ class Place(NamedTuple):
         try:
             number, token, *addresses = given.split()
             place = cls(int(number), addresses, int(token))
-            os.set_inheritable(place.token, False)
-        except (ValueError, OSError) as error:
+            known = stat.S_ISFIFO(os.fstat(place.token).st_mode)
+        except (ValueError, OSError):
+            known = False
+        if not known:
             raise ConfigurationError(
                 f"{VARIABLE}={given!r} was not set by fleetflow", f"unset {VARIABLE}, and use `run -p`"
-            ) from error
+            )
+        os.set_inheritable(place.token, False)
         return place
 
     def as_variables(self) -> dict[str, str]:
@@ -59,8 +64,10 @@ class Place(NamedTuple):
             return False
 
 
-def run(count: int) -> int:
+def run(count: int, configure: Callable[[], object]) -> int:
     """Run this command once more in each of `count` processes; returns the exit code.
+
+    `configure` is called before there is something to log: it sets up logging.
 
     When one of them fails, all are started again from the last snapshot: now and then the connections
     between Bytewax's processes break on a busy machine ("Send thread panic"), also while they end.
@@ -82,10 +89,11 @@ def run(count: int) -> int:
     os.set_blocking(token, False)
     code = 0
     for attempt in range(ATTEMPTS):
+        if attempt:
+            configure()
+            log.warning("a process ended with code %d: all are started again from the last snapshot", code)
         if stopped:
             break
-        if attempt:
-            log.warning("a process ended with code %d: all are started again from the last snapshot", code)
         running[:] = [
             cluster.Cluster(partial(_command, token), count, partial(processes.start, descriptors=[token]))
         ]
@@ -97,7 +105,7 @@ def run(count: int) -> int:
             break
     os.close(token)
     os.close(full)
-    if stopped and code == -signal.SIGTERM:
+    if stopped and code in (-signal.SIGTERM, LEFT):
         # by the signal that it was sent, before it had begun
         code = 0
     return code

@@ -11,6 +11,9 @@ from types import FrameType
 
 log = logging.getLogger(__name__)
 
+LEFT = 128 + signal.SIGTERM
+"""How a process ends that was asked to before its flow ran: not like one that has come to its end."""
+
 
 class StopFlag:
     """Set once, read by every source partition: each then ends, and Bytewax takes its last snapshot."""
@@ -34,7 +37,7 @@ class StopFlag:
     def set_on_signals(self, connects: bool = False) -> None:
         """Let SIGTERM and SIGINT ask for a clean end; a second SIGINT interrupts at once.
 
-        With `connects`, for a process of several, the process ends at once as long as the flow does not run:
+        With `connects`, for a process of several, it ends at once, with `LEFT`, while the flow does not run:
         nothing was read yet, and while Bytewax waits for other processes, for however long, it looks at no
         flag and Python takes no signal. Does nothing outside the main thread, where Python cannot take
         signals.
@@ -48,10 +51,11 @@ class StopFlag:
             log.info("%s: stopping after a last snapshot", signal.Signals(number).name)
             self.set()
 
+        if connects:
+            # first: a signal that only sets the flag would be lost
+            self._leave_before_it_runs()
         signal.signal(signal.SIGTERM, on_signal)
         signal.signal(signal.SIGINT, on_signal)
-        if connects:
-            self._leave_before_it_runs()
 
     def _leave_before_it_runs(self) -> None:
         told, tell = socket.socketpair()
@@ -63,6 +67,6 @@ class StopFlag:
             with told:
                 while number := told.recv(1):
                     if number[0] in (signal.SIGTERM, signal.SIGINT) and not self._begun:
-                        os._exit(0)
+                        os._exit(LEFT)
 
         threading.Thread(target=leave, name="leave", daemon=True).start()

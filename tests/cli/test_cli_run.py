@@ -11,6 +11,7 @@ import pytest
 from fleetflow import cluster
 from fleetflow.builtin.core import RunSettings
 from fleetflow.cli import several
+from fleetflow.dataflow.stop import LEFT
 from fleetflow.recovery import StoreLock
 from fleetflow.testing.home import PATIENCE_S, Home
 
@@ -60,22 +61,21 @@ def fake(monkeypatch, handlers):
 )
 def test_all_processes_are_started_again_when_one_fails(fake, codes, code, started):
     fake.codes = codes
-    assert several.run(2) == code
+    assert several.run(2, lambda: None) == code
     assert fake.started == started
 
 
 def test_a_signal_while_processes_are_being_started_is_not_lost(fake, handlers, monkeypatch):
     fake.codes = [1, 0]
     monkeypatch.setattr(fake, "meanwhile", lambda self: handlers[signal.SIGTERM](signal.SIGTERM, None))
-    assert several.run(2) == 0
+    assert several.run(2, lambda: None) == 0
     assert (fake.started, fake.stopped) == (1, 1)
 
 
 def test_a_signal_between_two_attempts_is_not_lost(fake, handlers, monkeypatch):
     fake.codes = [1, 0]
-    monkeypatch.setattr(several.log, "warning", lambda *words: handlers[signal.SIGINT](signal.SIGINT, None))
-    assert several.run(2) == 0
-    assert (fake.started, fake.stopped) == (2, 2)
+    assert several.run(2, lambda: handlers[signal.SIGINT](signal.SIGINT, None)) == 1
+    assert fake.started == 1
 
 
 def told(home: Home, *arguments: str) -> list[str]:
@@ -120,6 +120,18 @@ def test_a_store_in_use_is_told_once_and_not_tried_again(tmp_path):
 def test_a_folder_that_cannot_be_made_is_told_once(tmp_path):
     (tmp_path / "recovery").write_text("a file")
     assert len(told(Home(tmp_path), *SEVERAL)) == 2
+
+
+def test_what_a_plugin_should_not_raise_is_told_once(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'fleetflow' in sys.orig_argv:\n"
+        "    import fleetflow.application as application\n"
+        "    application.prepare = lambda *a, **k: 1 / 0\n"
+    )
+    home = Home(tmp_path)
+    home.environment["PYTHONPATH"] = str(tmp_path)
+    assert sum("ZeroDivisionError" in line for line in told(home, *SEVERAL)) == 1
 
 
 def test_debug_shows_where_an_error_comes_from(tmp_path):
@@ -206,7 +218,7 @@ def test_a_process_that_waits_for_others_ends_when_asked_to(tmp_path, program, n
     try:
         assert "error connecting to worker 0" in process.stdout.readline()
         process.send_signal(number)
-        assert process.wait(PATIENCE_S) == 0
+        assert process.wait(PATIENCE_S) == LEFT
     finally:
         process.kill()
         process.communicate()

@@ -21,9 +21,10 @@ THREADS = 16
 AT_ONCE = 4 * THREADS
 """How many files are in hand at once where they have to be waited for."""
 BATCH = 256
-"""How many files are in hand at once where they are done in one call."""
+"""How many files are in hand at once where they are done in one call, or in one by each thread."""
 BATCH_AT_MOST_S = 0.02
-"""After this long such a call begins no other file: the rest may have to be waited for by many threads."""
+"""After this long such a call begins no other file: the rest may have to be waited for by many threads. No
+thread is given more files than take so long, or its share of `AT_ONCE`."""
 SAMPLE = 16
 """So many files tell whether others have to be waited for."""
 UNTIMED = 7 * SAMPLE
@@ -47,6 +48,7 @@ class Crowd:
         self._what = what
         self._lock = threading.Lock()
         self._waits: list[float] = []
+        self._wait_s = 0.0
         self._untimed = 0
         self._pool: ThreadPoolExecutor | None = None
 
@@ -66,7 +68,7 @@ class Crowd:
         rest = iter(items)
         for item in rest:
             if self.slow:
-                some = AT_ONCE if many is None else BATCH
+                some = AT_ONCE if many is None else THREADS * self._share()
                 yield from self._together(function, [item, *islice(rest, some - 1)], many)
             elif many is not None:
                 yield from self._batch(function, [item, *islice(rest, BATCH - 1)], many)
@@ -98,6 +100,10 @@ class Crowd:
             items = items[len(done) :]
             for result, _ in done:
                 yield result
+
+    def _share(self) -> int:
+        """Return how many files a thread is given at once."""
+        return int(min(max(AT_ONCE // THREADS, BATCH_AT_MOST_S / (self._wait_s or LONG_S)), BATCH // THREADS))
 
     def _together(
         self,
@@ -141,7 +147,8 @@ class Crowd:
             if len(self._waits) < SAMPLE:
                 return
             waits, self._waits = sorted(self._waits), []
-        slow = waits[len(waits) // 4] > LONG_S
+        self._wait_s = waits[len(waits) // 4]
+        slow = self._wait_s > LONG_S
         if slow != self.slow:
             log.debug("files have to be waited for: %s (%s)", slow, self._what)
         self.slow, self._untimed = slow, 0 if slow else UNTIMED
