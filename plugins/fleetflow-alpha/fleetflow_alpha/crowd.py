@@ -21,7 +21,10 @@ THREADS = 16
 AT_ONCE = 4 * THREADS
 """How many files are in hand at once where they have to be waited for."""
 BATCH = 256
-"""How many files are in hand at once where they are done in one call, or in one by each thread."""
+"""How many files are in hand at once where they are done in one call."""
+MOST_AT_ONCE = 8 * THREADS
+"""How many are where each thread does its share in one call: each worker has all of them open, of the 1,024
+that a process may have open by default."""
 BATCH_AT_MOST_S = 0.02
 """After this long such a call begins no other file: the rest may have to be waited for by many threads. No
 thread is given more files than take so long, or its share of `AT_ONCE`."""
@@ -63,7 +66,7 @@ class Crowd:
         Where nothing has to be waited for, an item is taken when it is its turn; else up to `AT_ONCE` ahead.
         `many` does the same with some items in one call: with the first of them, at least one, and tells how
         many seconds each was waited for. It is given up to `BATCH` items, or, where they have to be waited
-        for, each thread its share of these.
+        for, up to `MOST_AT_ONCE`, each thread its share.
         """
         rest = iter(items)
         for item in rest:
@@ -93,8 +96,10 @@ class Crowd:
     ) -> Iterator[R]:
         while items:
             if self.slow:
-                yield from self._together(function, items, many)
-                return
+                some = THREADS * self._share()
+                yield from self._together(function, items[:some], many)
+                items = items[some:]
+                continue
             done = many(items)
             self._note([wait_s for _, wait_s in done])
             items = items[len(done) :]
@@ -103,7 +108,9 @@ class Crowd:
 
     def _share(self) -> int:
         """Return how many files a thread is given at once."""
-        return int(min(max(AT_ONCE // THREADS, BATCH_AT_MOST_S / (self._wait_s or LONG_S)), BATCH // THREADS))
+        return int(
+            min(max(AT_ONCE // THREADS, BATCH_AT_MOST_S / (self._wait_s or LONG_S)), MOST_AT_ONCE // THREADS)
+        )
 
     def _together(
         self,
