@@ -67,12 +67,12 @@ def prepare(
     `epoch_s` is the snapshot interval, that of `[recovery]` if there is none. `connects` tells that there are
     other processes to connect with before it runs.
     """
-    from fleetflow.dataflow.stop import StopFlag  # noqa: PLC0415
-    from fleetflow.dataflow.wiring import build  # noqa: PLC0415
+    from fleetflow.dataflow.stop import StopFlag  # noqa: PLC0415 - for jobs
+    from fleetflow.dataflow.wiring import build  # noqa: PLC0415 - for jobs
     from fleetflow.ledger.settings import LedgerSettings  # noqa: PLC0415 - keeps other commands quick
-    from fleetflow.memory import SELDOM, keep_freed_blocks, keep_loaded  # noqa: PLC0415
+    from fleetflow.memory import SELDOM, keep_freed_blocks, keep_loaded  # noqa: PLC0415 - for jobs
     from fleetflow.native.library import library  # noqa: PLC0415 - loads numpy, which only a job needs
-    from fleetflow.recovery import StoreLock, ensure_store  # noqa: PLC0415
+    from fleetflow.recovery import StoreLock, ensure_store  # noqa: PLC0415 - for jobs
     from fleetflow.timers import wake_together  # noqa: PLC0415 - as above
 
     keep_freed_blocks()

@@ -34,8 +34,7 @@ def start(
         stderr=None if output is None else subprocess.STDOUT,
         pass_fds=descriptors,
         start_new_session=True,
-        # safe beside threads: what it calls was looked up before the fork and calls the kernel alone
-        preexec_fn=ended_with_parent(signal.SIGTERM),  # noqa: PLW1509
+        preexec_fn=ended_with_parent(signal.SIGTERM),  # noqa: PLW1509 - looked up before the fork
     )
 
 

@@ -18,8 +18,7 @@ def load(ctx: click.Context) -> tuple[Plugins, Configuration]:
 
     Most of a command's time. Commands find them as `ctx.meta["plugins"]` and `ctx.obj`.
     """
-    # who starts the processes of a job and waits for them needs none of it
-    from fleetflow import application  # noqa: PLC0415
+    from fleetflow import application  # noqa: PLC0415 - who only starts other processes needs none of it
 
     root = ctx.find_root()
     if root.obj is None:

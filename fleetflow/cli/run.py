@@ -81,9 +81,8 @@ def _set_up_as_one_of_several(ctx: click.Context, place: Place, workers: int | N
 def _set_up(ctx: click.Context, place: Place, workers: int | None, once: bool) -> _Job:
     """Load everything and build the flow; the first process makes and locks the store."""
     plugins, configuration = begin(ctx)
-    # who only starts others needs none of this
-    from fleetflow import application  # noqa: PLC0415
-    from fleetflow.builtin.core import RecoverySettings  # noqa: PLC0415
+    from fleetflow import application  # noqa: PLC0415 - who only starts others needs none of this
+    from fleetflow.builtin.core import RecoverySettings  # noqa: PLC0415 - as above
 
     plugins.require_sound()
     configuration.once = configuration.once or once
@@ -105,10 +104,10 @@ def _run(job: _Job) -> None:
     """Run the job in this process, as bytewax.run would: another one would load everything once more."""
     from datetime import timedelta  # noqa: PLC0415 - as above
 
-    from bytewax.recovery import RecoveryConfig  # noqa: PLC0415
-    from bytewax.run import cli_main  # noqa: PLC0415
+    from bytewax.recovery import RecoveryConfig  # noqa: PLC0415 - as above
+    from bytewax.run import cli_main  # noqa: PLC0415 - as above
 
-    from fleetflow.rendezvous import wait_for_lower  # noqa: PLC0415
+    from fleetflow.rendezvous import wait_for_lower  # noqa: PLC0415 - as above
 
     # it would listen on all interfaces
     os.environ.pop("BYTEWAX_DATAFLOW_API_ENABLED", None)

@@ -29,7 +29,7 @@ def audit_command(ctx: click.Context, job: str | None, verify: bool, as_json: bo
     from fleetflow.audit import auditing, certificate, text  # noqa: PLC0415 - keeps other commands quick
     from fleetflow.audit.moment import ledger_folder  # noqa: PLC0415
     from fleetflow.builtin.core import RecoverySettings  # noqa: PLC0415
-    from fleetflow.cli.loading import environment_of  # noqa: PLC0415
+    from fleetflow.cli.loading import environment_of  # noqa: PLC0415 - as above
     from fleetflow.cli.output import plain, print_json  # noqa: PLC0415
     from fleetflow.jobs.surroundings import whole_environment_of  # noqa: PLC0415
     from fleetflow.savepoints import description  # noqa: PLC0415

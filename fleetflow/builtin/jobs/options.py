@@ -62,7 +62,7 @@ def spec_of(ctx: click.Context, name: str, workers: int | None, processes: int |
     import os  # noqa: PLC0415
 
     from fleetflow.builtin.core import RecoverySettings, RunSettings  # noqa: PLC0415
-    from fleetflow.cli.loading import environment_of  # noqa: PLC0415
+    from fleetflow.cli.loading import environment_of  # noqa: PLC0415 - as above
     from fleetflow.config import PREFIX, TOP_LEVEL  # noqa: PLC0415
     from fleetflow.jobs.model import Spec  # noqa: PLC0415
 
