@@ -74,6 +74,7 @@ class Feeder(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
+        """Append until it is ended."""
         number = 0
         with self._file.open("a", encoding="utf-8", buffering=1) as file:
             while not self._over.wait(1 / self._rate):

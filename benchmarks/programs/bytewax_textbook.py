@@ -24,17 +24,21 @@ from diskcache import Cache
 
 
 def parse(line):
+    """Return the VIN and the ping of a line."""
     vin, latitude, longitude, time = line.split(",")
     return vin, {"vin": vin, "latitude": float(latitude), "longitude": float(longitude), "time": float(time)}
 
 
 def newest(state, ping):
+    """Return the newest ping of a vehicle, and it once more if it is this one."""
     if state is None or ping["time"] > state["time"]:
         return ping, ping
     return state, None
 
 
 class MapSink(DynamicSink):
+    """Writes each ping to a diskcache map."""
+
     def __init__(self, folder):
         self.folder = folder
 
@@ -43,6 +47,8 @@ class MapSink(DynamicSink):
 
 
 class MapPartition(StatelessSinkPartition):
+    """The map, as one worker has it open."""
+
     def __init__(self, cache):
         self.cache = cache
 
@@ -66,6 +72,8 @@ class MemorySink(DynamicSink):
 
 
 class MemoryPartition(StatelessSinkPartition):
+    """The dict that all workers share."""
+
     def __init__(self, latest):
         self.latest = latest
 
@@ -74,6 +82,7 @@ class MemoryPartition(StatelessSinkPartition):
 
 
 def main():
+    """Run the flow to its end."""
     directory, folder, answer, workers = sys.argv[1:]
     memory = MemorySink()
     durable = folder != "-"

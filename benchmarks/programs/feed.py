@@ -23,6 +23,8 @@ PINGS: list[bytes] = []
 
 
 class Service(BaseHTTPRequestHandler):
+    """Answers with the pings after `since`, at most `limit`."""
+
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     disable_nagle_algorithm = True
@@ -42,6 +44,7 @@ class Service(BaseHTTPRequestHandler):
 
 
 def main():
+    """Feed for so long, and serve until terminated."""
     directory, port_file, journal, alpha_rate, beta_rate, vehicles, seconds = sys.argv[1:]
     alpha_rate, beta_rate, vehicles, seconds = (
         float(alpha_rate),

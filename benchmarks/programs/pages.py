@@ -30,6 +30,8 @@ text = memoryview(bytes(parts))
 
 
 class Service(BaseHTTPRequestHandler):
+    """Answers with the pings after `since`, at most `limit`."""
+
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     disable_nagle_algorithm = True

@@ -20,6 +20,8 @@ import pathway as pw  # noqa: E402 - it reads its threads from the environment
 
 
 class Ping(pw.Schema):
+    """A line of the files."""
+
     vin: str
     latitude: float
     longitude: float
@@ -36,6 +38,7 @@ found = {}
 
 
 def on_change(key, row, time, is_addition):
+    """Keep what a vehicle's record has become."""
     if is_addition:
         found[row["vin"]] = (row["vin"], row["latitude"], row["longitude"], row["time"])
 
